@@ -1,0 +1,179 @@
+"""What a flow may ask of its driver, each with a typed helper. A flow always says `yield from helper(...)`, never a bare yield.
+
+The kernel asks and never does: a driver answers by sending the result, or by throwing the error, into the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rotor_core._events import Event
+from rotor_core._ledger import Ask, Grant, Reservation, Ticket, Used
+from rotor_core._outcome import Answer, Chunk
+from rotor_core._request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The instant, in seconds since the epoch, on the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A number from [0, 1) of the engine's own seeded source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Redeem:
+    """Wait until the ticket is called, or until it is worth asking again; then the answer is a grant as from `Reserve`."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The request goes out now: the charge moves to this instant."""
+
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """`latency`: seconds the call took, where it was answered."""
+
+    reservation_id: str
+    used: Used
+    latency: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Keep `scope` out of selection until an instant, and say why when asked. A shorter rest never replaces a longer one."""
+
+    scope: str
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The whole exchange with one provider. `timeout` in seconds."""
+
+    reservation: Reservation
+    request: Request
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin a stream and have its first chunk with content: until here a failure can still be hidden from the caller."""
+
+    reservation: Reservation
+    request: Request
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """An open stream. `head`: the chunks read so far, none of which the caller has seen; `rest`: the driver's own handle."""
+
+    head: tuple[Chunk, ...]
+    rest: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Hand every chunk to the caller, `observe`d on its way (which may answer another chunk to hand on instead)."""
+
+    opened: Opened
+    observe: Callable[[Chunk], Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """One more chunk for the caller, of the flow's own making."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Until an instant on the store's clock."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    event: Event
+
+
+Command = Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Call | Open | Relay | Deliver | Sleep | Emit
+
+
+
+T = TypeVar("T")
+Flow = Generator[Command, Any, T]
+"""A flow yields commands and returns its result."""
+
+_NOW = Now()
+_DRAW = Draw()
+
+
+def now() -> Flow[float]:
+    return (yield _NOW)
+
+
+def draw() -> Flow[float]:
+    return (yield _DRAW)
+
+
+def reserve(ask: Ask) -> Flow[Grant]:
+    return (yield Reserve(ask))
+
+
+def redeem(ticket: Ticket) -> Flow[Grant]:
+    return (yield Redeem(ticket))
+
+
+def dispatched(reservation: Reservation) -> Flow[None]:
+    yield Dispatched(reservation)
+
+
+def settle_as(reservation_id: str, used: Used, latency: float | None = None) -> Flow[None]:
+    yield Settle(reservation_id, used, latency)
+
+
+def rest(scope: str, until: float, reason: str) -> Flow[None]:
+    yield Rest(scope, until, reason)
+
+
+def call(reservation: Reservation, request: Request, timeout: float) -> Flow[Answer]:
+    return (yield Call(reservation, request, timeout))
+
+
+def open_stream(reservation: Reservation, request: Request, timeout: float) -> Flow[Opened]:
+    return (yield Open(reservation, request, timeout))
+
+
+def relay(opened: Opened, observe: Callable[[Chunk], Chunk]) -> Flow[None]:
+    yield Relay(opened, observe)
+
+
+def deliver(chunk: Chunk) -> Flow[None]:
+    yield Deliver(chunk)
+
+
+def sleep_until(at: float) -> Flow[None]:
+    yield Sleep(at)
+
+
+def emit(event: Event) -> Flow[None]:
+    yield Emit(event)

@@ -1,0 +1,103 @@
+"""What happened, as frozen facts in the past tense. `name` is what `Rotor.on` listens for; `at` is seconds since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rotor_core._ledger import Rejection
+from rotor_core._outcome import Failure, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`request`: one id for all that happens to one request. `attempt`: from 1; 0 before the first."""
+
+    name: ClassVar[str] = "event"
+    at: float
+    request: str
+    pool: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Event):
+    """A deployment was chosen and its capacity is ours from `send_at` on."""
+
+    name: ClassVar[str] = "selected"
+    deployment: str
+    reason: str
+    send_at: float
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted(Event):
+    """Nothing had room. `refused`: the caller was told so; else it waits, and `retry_at` says until when (None: for a slot)."""
+
+    name: ClassVar[str] = "exhausted"
+    refused: bool
+    reason: str
+    retry_at: float | None
+    reasons: Mapping[str, Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Event):
+    """Capacity that had been missing is back, and this request is the first to have it."""
+
+    name: ClassVar[str] = "recovered"
+    deployment: str
+    reason: str
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """An attempt failed; `seconds` is how long it took to."""
+
+    name: ClassVar[str] = "failed"
+    deployment: str
+    failure: Failure
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rested(Event):
+    """A deployment (or what it shares: a quota, a credential, a provider) is out of selection until an instant."""
+
+    name: ClassVar[str] = "rested"
+    deployment: str
+    scope: str
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated(Event):
+    """The request goes on elsewhere, after a failure."""
+
+    name: ClassVar[str] = "rotated"
+    deployment: str
+    previous: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Event):
+    """A call was answered and settled. `cost_usd` is None where the price is unknown."""
+
+    name: ClassVar[str] = "answered"
+    deployment: str
+    usage: Usage | None
+    seconds: float
+    first_chunk: float | None
+    waited: float
+    cost_usd: float | None
+    free: bool
+
+
+EVENTS: Mapping[str, type[Event]] = {
+    e.name: e for e in (Selected, Exhausted, Recovered, Failed, Rested, Rotated, Answered)
+}

@@ -1,0 +1,208 @@
+"""What is said across the ledger's border: what a request asks of it, and what it answers. Plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rotor_core._model import BoundLimit, Limit, Price
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Option:
+    """One place that could serve: a deployment by id, every limit it must keep, and the scopes at which it can be put to rest.
+
+    `price` turns tokens into USD where a limit counts USD. `scopes`: deployment, quota and model, credential, provider.
+    """
+
+    id: str
+    limits: tuple[BoundLimit, ...]
+    scopes: tuple[str, ...]
+    free: bool = False
+    weight: float = 1.0
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a ranking may know of an option at an instant.
+
+    `headroom`: the smallest fraction left over its limits, 0 to 1 (1 where there are none). `served`: grants so far.
+    `latency`: smoothed seconds a call, or None before the first.
+    """
+
+    headroom: float
+    served: int
+    latency: float | None
+    weight: float
+    price: float
+
+
+Score = Callable[[Standing], float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tier:
+    """Options that are equally good until scored. `max_wait`: how long a seat here is worth waiting for while a later tier is open."""
+
+    options: tuple[Option, ...]
+    max_wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Tiers in order, and how to order options within one (highest score first). Built once, used for many requests.
+
+    A store may keep an index for it under the plan's identity, so equal requests should come with the same plan.
+    """
+
+    tiers: tuple[Tier, ...]
+    score: Score
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        return tuple(option for tier in self.tiers for option in tier.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one request takes. `output_tokens` is what we reserve for the answer, `max_tokens` what the provider is told."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    max_tokens: int | None = None
+    requests: int = 1
+    audio_seconds: float = 0.0
+
+    def amount(self, limit: Limit, price: Price | None) -> float:
+        """How much of `limit` this takes, in the limit's unit. USD by the option's price, 0 where that is unknown."""
+        match limit.unit:
+            case "requests" | "concurrent":
+                return self.requests
+            case "tokens":
+                asked = self.max_tokens if limit.counts == "requested" and self.max_tokens else self.output_tokens
+                return self.input_tokens + asked
+            case "input_tokens":
+                return self.input_tokens
+            case "output_tokens":
+                return self.max_tokens if limit.counts == "requested" and self.max_tokens else self.output_tokens
+            case "audio_seconds":
+                return self.audio_seconds
+            case "usd":
+                return price.cost(self.input_tokens, self.output_tokens) if price else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """A wish to be served. `id` is the caller's, so that asking twice takes once. `deadline`: an instant, or None.
+
+    `max_wait`: the longest wait for any seat, in seconds. `exclude`: option ids that this request has ruled out.
+    """
+
+    id: str
+    plan: Plan
+    demand: Demand
+    deadline: float | None = None
+    max_wait: float = 30.0
+    exclude: frozenset[str] = frozenset()
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Capacity that is ours from `at` on, which is never moved later. Settle it by `id`; unsettled, it expires.
+
+    Instants are on the store's clock, in seconds since the epoch. `asked_at`: when the store was asked.
+    `rested`: why the deployment had been put to rest, when this is the first grant since; else None.
+    """
+
+    id: str
+    deployment: str
+    at: float
+    asked_at: float
+    expires_at: float
+    demand: Demand
+    rested: str | None = None
+
+    @property
+    def wait(self) -> float:
+        """Seconds from the asking to the instant of dispatch."""
+        return max(0.0, self.at - self.asked_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in the queue for a concurrency slot: no instant can be promised. Redeem it when called, or by `check_at`.
+
+    `give_up_at`: the instant after which the asker would rather be refused.
+    """
+
+    id: str
+    asked_at: float
+    check_at: float
+    give_up_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one candidate was out, and when it would be in again: an instant, or None for never or unknown."""
+
+    reason: Literal[
+        "never_fits", "no_room", "busy", "resting", "excluded", "context", "capability", "paid", "unknown_context"
+    ]
+    detail: str
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nothing was taken. `retry_at`: the earliest instant at which something would fit, or None if nothing ever will."""
+
+    asked_at: float
+    retry_at: float | None
+    reasons: Mapping[str, Rejection]
+
+
+Grant = Reservation | Ticket | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a call really took, as the provider counts it. A field of None keeps what was reserved."""
+
+    requests: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
+
+
+NOTHING_USED = Used(requests=0, input_tokens=0, output_tokens=0, usd=0.0)
+"""The provider counted nothing: it was never sent, or refused before it was counted."""
+
+AS_RESERVED = Used()
+"""Unknown: it may have been counted, so the estimate stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReading:
+    """One limit as it stands: `used` is settled or aged, `reserved` is still in flight. `resets_at`: when all is free again."""
+
+    key: str
+    limit: Limit
+    used: float
+    reserved: float
+    remaining: float
+    resets_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionReading:
+    """One option as it stands at `at`. `available_at`: when the smallest request would fit; None: never."""
+
+    id: str
+    available_at: float | None
+    resting: str | None
+    rests_until: float | None
+    limits: tuple[LimitReading, ...]
+    served: int = field(default=0)

@@ -1,0 +1,35 @@
+"""What an adapter is: whoever speaks one provider's wire format. Four methods, no retries, no choice, no clock of its own.
+
+An adapter raises `ProviderError` (with a classified `failure`) for whatever goes wrong at the provider or on the way,
+and sets `request_sent = False` on it when the request surely did not arrive. Whatever else it raises is a bug and is
+shown as such. A stream that ends without its end (no finish reason, no `[DONE]`) raises `ProviderError` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+
+from rotor_core._model import Deployment
+from rotor_core._outcome import Answer, Chunk
+from rotor_core._request import Request
+
+
+class Adapter(Protocol):
+    """One instance serves all deployments that name it. Safe from several threads and event loops at once."""
+
+    def call(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:
+        """One exchange. `timeout`: seconds for all of it."""
+        ...
+
+    async def acall(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer: ...
+
+    def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:
+        """Chunks as they come. `timeout`: seconds between two of them. Closing the iterator ends the exchange."""
+        ...
+
+    def astream(self, deployment: Deployment, request: Request, *, timeout: float) -> AsyncIterator[Chunk]: ...
+
+    def close(self) -> None: ...
+
+    async def aclose(self) -> None: ...
