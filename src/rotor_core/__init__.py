@@ -1,1 +1,1 @@
-"""Rotor."""
+"""Rotor (the public names are listed here once all parts stand)."""

@@ -34,6 +34,7 @@ class Reserve:
 class Redeem:
     """Wait until the ticket is called, or until it is worth asking again; then the answer is a grant as from `Reserve`."""
 
+    ask: Ask
     ticket: Ticket
 
 
@@ -118,6 +119,9 @@ class Emit:
 Command = Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Call | Open | Relay | Deliver | Sleep | Emit
 
 
+class Abandoned(BaseException):
+    """The caller went away (closed a stream). Thrown into a flow instead of `GeneratorExit`, after which it could ask no more."""
+
 
 T = TypeVar("T")
 Flow = Generator[Command, Any, T]
@@ -128,19 +132,23 @@ _DRAW = Draw()
 
 
 def now() -> Flow[float]:
-    return (yield _NOW)
+    result: float = yield _NOW
+    return result
 
 
 def draw() -> Flow[float]:
-    return (yield _DRAW)
+    result: float = yield _DRAW
+    return result
 
 
 def reserve(ask: Ask) -> Flow[Grant]:
-    return (yield Reserve(ask))
+    result: Grant = yield Reserve(ask)
+    return result
 
 
-def redeem(ticket: Ticket) -> Flow[Grant]:
-    return (yield Redeem(ticket))
+def redeem(ask: Ask, ticket: Ticket) -> Flow[Grant]:
+    result: Grant = yield Redeem(ask, ticket)
+    return result
 
 
 def dispatched(reservation: Reservation) -> Flow[None]:
@@ -156,11 +164,13 @@ def rest(scope: str, until: float, reason: str) -> Flow[None]:
 
 
 def call(reservation: Reservation, request: Request, timeout: float) -> Flow[Answer]:
-    return (yield Call(reservation, request, timeout))
+    result: Answer = yield Call(reservation, request, timeout)
+    return result
 
 
 def open_stream(reservation: Reservation, request: Request, timeout: float) -> Flow[Opened]:
-    return (yield Open(reservation, request, timeout))
+    result: Opened = yield Open(reservation, request, timeout)
+    return result
 
 
 def relay(opened: Opened, observe: Callable[[Chunk], Chunk]) -> Flow[None]:

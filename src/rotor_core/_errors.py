@@ -13,14 +13,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from rotor_core._ledger import Rejection
 from rotor_core._outcome import Attempt, Failure
 
 
 class RotorError(Exception):
-    """The root of all that Rotor raises by itself."""
+    """The root of all that Rotor raises by itself. Every one can be pickled, and comes back with what it knew."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.args, {name: _plain(value) for name, value in self.__dict__.items()})
+
+
+def _plain(value: Any) -> Any:
+    """A read-only view of a mapping cannot be pickled; a copy can."""
+    return dict(cast("Mapping[Any, Any]", value)) if isinstance(value, MappingProxyType) else value
+
+
+def _revive(kind: type[RotorError], args: tuple[Any, ...], state: Mapping[str, Any]) -> RotorError:
+    """Errors here have keyword arguments, which an exception's own way of pickling would lose."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(RotorError, ValueError):
@@ -48,15 +64,6 @@ class ConfigError(RotorError, ValueError):
         if suggestion:
             text += f"; did you mean {suggestion!r}?"
         super().__init__(text)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_config_error, (self.problem, self.file, self.line, self.key, self.value, self.expected, self.suggestion)
-
-
-def _rebuild_config_error(
-    problem: str, file: str | None, line: int | None, key: str | None, value: object, expected: str | None, suggestion: str | None
-) -> ConfigError:
-    return ConfigError(problem, file=file, line=line, key=key, value=value, expected=expected, suggestion=suggestion)
 
 
 class NoCandidates(RotorError):
@@ -110,9 +117,7 @@ class AttemptsFailed(RotorError, ExceptionGroup[Exception]):
         self.attempts, self.retry_at = tuple(attempts), retry_at
         return self
 
-    def __init__(
-        self, message: str, errors: Sequence[Exception], attempts: Sequence[Attempt] = (), retry_at: float | None = None
-    ) -> None:
+    def __init__(self, message: str, errors: Sequence[Exception], *_: object) -> None:
         super().__init__(message, list(errors))
 
     def derive(self, excs: Sequence[Exception], /) -> AttemptsFailed:  # type: ignore[override]  # we hold Exceptions only
@@ -122,14 +127,13 @@ class AttemptsFailed(RotorError, ExceptionGroup[Exception]):
         """The whole story on one line: a group's own `str` would say only how many."""
         return self.message
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return AttemptsFailed, (self.message, self.exceptions, self.attempts, self.retry_at)
-
 
 class StreamBroken(RotorError):
     """A stream ended before its end, after the caller had `partial` of it. A cut never looks like a whole answer."""
 
-    def __init__(self, message: str, partial: str, *, attempts: Sequence[Attempt] = (), failure: Failure | None = None) -> None:
+    def __init__(
+        self, message: str, partial: str, *, attempts: Sequence[Attempt] = (), failure: Failure | None = None
+    ) -> None:
         super().__init__(message)
         self.partial, self.attempts, self.failure = partial, tuple(attempts), failure
 

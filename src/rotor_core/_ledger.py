@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from rotor_core._model import BoundLimit, Limit, Price
@@ -148,9 +148,7 @@ class Ticket:
 class Rejection:
     """Why one candidate was out, and when it would be in again: an instant, or None for never or unknown."""
 
-    reason: Literal[
-        "never_fits", "no_room", "busy", "resting", "excluded", "context", "capability", "paid", "unknown_context"
-    ]
+    reason: Literal["never_fits", "no_room", "busy", "resting", "excluded", "context", "capability", "paid"]
     detail: str
     retry_at: float | None = None
 
@@ -205,4 +203,5 @@ class OptionReading:
     resting: str | None
     rests_until: float | None
     limits: tuple[LimitReading, ...]
-    served: int = field(default=0)
+    served: int = 0
+    latency: float | None = None

@@ -114,12 +114,15 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A provider's name for a model and what is known of it. `limits` None: unknown; empty: there are none."""
+    """A provider's name for a model and what is known of it. `limits` None: unknown; empty: there are none.
+
+    `capabilities` None: not stated, so anything may be tried. A list that was stated is taken at its word.
+    """
 
     name: str
     context: int | None = None
     max_output: int | None = None
-    capabilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] | None = None
     category: str | None = None
     price: Price | None = None
     limits: tuple[Limit, ...] | None = None

@@ -114,3 +114,20 @@ class Attempt:
     at: float
     seconds: float
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended, for whoever settles it: with `usage`, with a `failure`, or (neither) unknown and abandoned.
+
+    `seconds`: how long it took. `sent` False: it surely never reached the provider.
+    """
+
+    usage: Usage | None = None
+    failure: Failure | None = None
+    seconds: float = 0.0
+    sent: bool = True
+
+
+ABANDONED: Final = Outcome()
+"""Cancelled, or lost sight of: it may have been counted, so the estimate stands."""

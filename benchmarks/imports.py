@@ -1,0 +1,35 @@
+"""What importing Rotor adds to what its users import anyway: milliseconds, the median of 5 fresh interpreters, byte code compiled."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+CASES = {
+    "rotor_core": ("import httpx, pydantic, pluggy", "import rotor_core"),
+    "rotor_langchain": ("import langchain_core.language_models.chat_models", "import rotor_langchain"),
+}
+UNWANTED = ("langchain_core", "litellm", "tiktoken")
+ROUNDS = 5
+
+
+def seconds(before: str, code: str) -> float:
+    """How long `code` takes after `before`, in a fresh interpreter."""
+    script = f"import time\n{before}\nt = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
+    out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    return float(out)
+
+
+def main() -> None:
+    for name, (before, code) in CASES.items():
+        seconds(before, code)
+        added = statistics.median(seconds(before, code) for _ in range(ROUNDS)) * 1000
+        print(f"import {name} adds {added:.1f} ms to `{before}`")
+    check = f"import sys, rotor_core; print([m for m in {UNWANTED!r} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout.strip()
+    print(f"of {', '.join(UNWANTED)}, import rotor_core loads: {loaded}")
+
+
+if __name__ == "__main__":
+    main()

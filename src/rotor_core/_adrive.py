@@ -1,0 +1,133 @@
+"""The asynchronous driver: answers a flow's commands on the running event loop. `_drive` is its blocking twin.
+
+Cancellation arrives as an exception in whatever is awaited, is thrown into the flow, and the flow settles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
+
+from rotor_core import _commands as c
+from rotor_core._ledger import Grant
+from rotor_core._outcome import Answer, Chunk
+from rotor_core._ports import Ports
+
+T = TypeVar("T")
+
+
+async def adrive(flow: c.Flow[T], ports: Ports) -> T:
+    """Run a flow to its end and return its result, or raise what it raises."""
+    try:
+        command = next(flow)
+        while True:
+            try:
+                awaited = _AWAITED.get(type(command))
+                answer = await awaited(command, ports) if awaited else _INSTANT[type(command)](command, ports)
+            except BaseException as error:  # noqa: BLE001  the flow decides, and must give capacity back
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def adrive_stream(flow: c.Flow[T], ports: Ports) -> AsyncIterator[Chunk | T]:
+    """Run a streaming flow: yields its chunks and, last of all, its result."""
+    try:
+        command = next(flow)
+        while True:
+            try:
+                match command:
+                    case c.Relay(opened, observe):
+                        async with aclosing(opened.rest) as rest:
+                            for chunk in opened.head:
+                                yield observe(chunk)
+                            async for chunk in rest:
+                                yield observe(chunk)
+                        answer = None
+                    case c.Deliver(chunk):
+                        yield chunk
+                        answer = None
+                    case _:
+                        answer = await _answer(command, ports)
+            except GeneratorExit:
+                await _abandon(flow, ports)
+                raise
+            except BaseException as error:  # noqa: BLE001  as in `adrive`
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
+    except StopIteration as end:
+        yield end.value
+
+
+async def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
+    """The caller closed the stream: let the flow settle."""
+    try:
+        command = flow.throw(c.Abandoned())
+        while True:
+            command = flow.send(await _answer(command, ports))
+    except (c.Abandoned, StopIteration):
+        return
+
+
+async def _answer(command: c.Command, ports: Ports) -> Any:
+    awaited = _AWAITED.get(type(command))
+    return await awaited(command, ports) if awaited else _INSTANT[type(command)](command, ports)
+
+
+async def _call(command: c.Call, ports: Ports) -> Answer:
+    deployment = ports.deployment(command.reservation.deployment)
+    return await ports.adapter(deployment).acall(deployment, command.request, timeout=command.timeout)
+
+
+async def _open(command: c.Open, ports: Ports) -> c.Opened:
+    deployment = ports.deployment(command.reservation.deployment)
+    chunks = ports.adapter(deployment).astream(deployment, command.request, timeout=command.timeout)
+    head: list[Chunk] = []
+    async for chunk in chunks:
+        head.append(chunk)
+        if chunk.has_content:
+            break
+    return c.Opened(tuple(head), chunks)
+
+
+async def _sleep(command: c.Sleep, ports: Ports) -> None:
+    while (left := command.until - ports.store.now()) > 0:  # noqa: ASYNC110  until an instant on another clock
+        await asyncio.sleep(left)
+
+
+async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
+    called = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop is gone, and the waiter with it
+            loop.call_soon_threadsafe(called.set)
+
+    ports.store.watch(command.ticket.id, wake)
+    with suppress(TimeoutError):  # it is worth asking again then, called or not
+        await asyncio.wait_for(called.wait(), max(0.0, command.ticket.check_at - ports.store.now()))
+    return await ports.store.areserve(command.ask)
+
+
+_INSTANT: dict[type, Any] = {
+    c.Now: lambda _, ports: ports.store.now(),
+    c.Draw: lambda _, ports: ports.random.random(),
+    c.Emit: lambda command, ports: ports.emit(command.event),
+}
+
+_AWAITED: dict[type, Any] = {
+    c.Reserve: lambda command, ports: ports.store.areserve(command.ask),
+    c.Redeem: _redeem,
+    c.Dispatched: lambda command, ports: ports.store.adispatched(command.reservation.id),
+    c.Settle: lambda command, ports: ports.store.asettle(command.reservation_id, command.used, command.latency),
+    c.Rest: lambda command, ports: ports.store.arest(command.scope, command.until, command.reason),
+    c.Call: _call,
+    c.Open: _open,
+    c.Sleep: _sleep,
+}

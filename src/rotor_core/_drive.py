@@ -1,0 +1,122 @@
+"""The blocking driver: answers a flow's commands one by one, in the caller's thread.
+
+`_adrive` is its twin for event loops. Both are one loop over one table; an error in an answer is thrown into the flow,
+whose own `except` gives capacity back before it comes out again here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from typing import Any, TypeVar
+
+from rotor_core import _commands as c
+from rotor_core._ledger import Grant
+from rotor_core._outcome import Answer, Chunk
+from rotor_core._ports import Ports
+
+T = TypeVar("T")
+
+
+def drive(flow: c.Flow[T], ports: Ports) -> T:
+    """Run a flow to its end and return its result, or raise what it raises."""
+    try:
+        command = next(flow)
+        while True:
+            try:
+                answer = _answer(command, ports)
+            except BaseException as error:  # noqa: BLE001  the flow decides, and must give capacity back
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def drive_stream(flow: c.Flow[T], ports: Ports) -> Iterator[Chunk | T]:
+    """Run a streaming flow: yields its chunks and, last of all, its result."""
+    try:
+        command = next(flow)
+        while True:
+            try:
+                match command:
+                    case c.Relay(opened, observe):
+                        with closing(opened.rest) as rest:
+                            for chunk in chain(opened.head, rest):
+                                yield observe(chunk)
+                        answer = None
+                    case c.Deliver(chunk):
+                        yield chunk
+                        answer = None
+                    case _:
+                        answer = _answer(command, ports)
+            except GeneratorExit:
+                _abandon(flow, ports)
+                raise
+            except BaseException as error:  # noqa: BLE001  as in `drive`
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
+    except StopIteration as end:
+        yield end.value
+
+
+def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
+    """The caller closed the stream: let the flow settle."""
+    try:
+        command = flow.throw(c.Abandoned())
+        while True:
+            command = flow.send(_answer(command, ports))
+    except (c.Abandoned, StopIteration):
+        return
+
+
+def _answer(command: c.Command, ports: Ports) -> Any:
+    return _ANSWERS[type(command)](command, ports)
+
+
+def _call(command: c.Call, ports: Ports) -> Answer:
+    deployment = ports.deployment(command.reservation.deployment)
+    return ports.adapter(deployment).call(deployment, command.request, timeout=command.timeout)
+
+
+def _open(command: c.Open, ports: Ports) -> c.Opened:
+    deployment = ports.deployment(command.reservation.deployment)
+    chunks = ports.adapter(deployment).stream(deployment, command.request, timeout=command.timeout)
+    head: list[Chunk] = []
+    for chunk in chunks:
+        head.append(chunk)
+        if chunk.has_content:
+            break
+    return c.Opened(tuple(head), chunks)
+
+
+def _sleep(command: c.Sleep, ports: Ports) -> None:
+    while (left := command.until - ports.store.now()) > 0:
+        time.sleep(left)
+
+
+def _redeem(command: c.Redeem, ports: Ports) -> Grant:
+    called = threading.Event()
+    ports.store.watch(command.ticket.id, called.set)
+    called.wait(max(0.0, command.ticket.check_at - ports.store.now()))
+    return ports.store.reserve(command.ask)
+
+
+_ANSWERS: dict[type, Any] = {
+    c.Now: lambda _, ports: ports.store.now(),
+    c.Draw: lambda _, ports: ports.random.random(),
+    c.Reserve: lambda command, ports: ports.store.reserve(command.ask),
+    c.Redeem: _redeem,
+    c.Dispatched: lambda command, ports: ports.store.dispatched(command.reservation.id),
+    c.Settle: lambda command, ports: ports.store.settle(command.reservation_id, command.used, command.latency),
+    c.Rest: lambda command, ports: ports.store.rest(command.scope, command.until, command.reason),
+    c.Call: _call,
+    c.Open: _open,
+    c.Sleep: _sleep,
+    c.Emit: lambda command, ports: ports.emit(command.event),
+}

@@ -1,0 +1,159 @@
+"""One engine: a catalog with its store, adapters, listeners and plans. Engines of equal configuration are one in a process."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Mapping
+from random import Random
+
+from rotor_core._errors import ConfigError
+from rotor_core._events import Event
+from rotor_core._model import Catalog, Deployment
+from rotor_core._planner import Planner
+from rotor_core._ports import Ports
+from rotor_core.adapters.base import Adapter
+from rotor_core.observe.hub import Hub
+from rotor_core.observe.stats import Stats
+from rotor_core.plugins import Plugins, resolve
+from rotor_core.stores.base import Store
+
+logger = logging.getLogger("rotor")
+
+
+class Engine:
+    """`adapters` and `store` given here come before those that plugins offer. `seed` makes its randomness replayable."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        plugins: Plugins,
+        *,
+        adapters: Mapping[str, Adapter] | None = None,
+        store: Store | None = None,
+        seed: int | None = None,
+    ) -> None:
+        ranking = plugins.rankings.get(catalog.policy.ranking)
+        if ranking is None:
+            raise ConfigError(
+                "there is no such ranking",
+                file=catalog.source,
+                key="policy.ranking",
+                value=catalog.policy.ranking,
+                expected=", ".join(sorted(plugins.rankings)),
+            )
+        self.catalog, self.plugins = catalog, plugins
+        self.store = store or open_store(catalog, plugins)
+        self.hub, self.stats = Hub(), Stats()
+        self.planner = Planner(catalog, ranking)
+        self.holders = 0
+        self._adapters: dict[str, Adapter] = dict(adapters or {})
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._prefix = secrets.token_hex(6)
+        self.ports = Ports(catalog, self.store, self._adapter, Random(seed), self._emit)  # noqa: S311  jitter, no secret
+        _LIVING.add(self)
+
+    def next_id(self) -> str:
+        """An id for a request that no other process shares."""
+        return f"{self._prefix}-{next(self._ids)}"
+
+    def _emit(self, event: Event) -> None:
+        self.stats(event)
+        self.hub.emit(event)
+
+    def _adapter(self, deployment: Deployment) -> Adapter:
+        name = deployment.provider.adapter
+        adapter = self._adapters.get(name)
+        if adapter is not None:
+            return adapter
+        with self._lock:
+            if name not in self._adapters:
+                spec = self.plugins.providers.get(name)
+                if spec is None:
+                    known = ", ".join(sorted(self.plugins.providers))
+                    raise ConfigError("there is no such adapter", key="adapter", value=name, expected=known)
+                self._adapters[name] = resolve(spec.adapter)()
+            return self._adapters[name]
+
+    def close(self) -> None:
+        """Close connections and the store. The engine is done with."""
+        for adapter in self._adapters.values():
+            adapter.close()
+        self.store.close()
+
+    async def aclose(self) -> None:
+        for adapter in self._adapters.values():
+            await adapter.aclose()
+        await self.store.aclose()
+
+    def renew(self) -> None:
+        """After a fork: nothing is shared with the parent but what the store shares."""
+        self._lock = threading.Lock()
+        self._prefix = secrets.token_hex(6)
+        self.hub, self.stats = Hub(), Stats()
+        self._adapters.clear()
+
+
+def open_store(catalog: Catalog, plugins: Plugins) -> Store:
+    """The store that the catalog's URL names, by its scheme. Raises ConfigError where no plugin offers it."""
+    scheme = catalog.store.partition(":")[0]
+    spec = plugins.stores.get(scheme)
+    if spec is None:
+        known = ", ".join(f"{name}://" for name in sorted(plugins.stores))
+        raise ConfigError(
+            "no plugin offers such a store", file=catalog.source, key="store", value=f"{scheme}://", expected=known
+        )
+    store: Store = resolve(spec.factory)(catalog.store)
+    return store
+
+
+_LOCK = threading.Lock()
+_SHARED: dict[str, Engine] = {}
+_LIVING: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def share(catalog: Catalog, plugins: Plugins) -> Engine:
+    """The engine of this configuration, made if there is none, with one holder more."""
+    with _LOCK:
+        engine = _SHARED.get(catalog.digest)
+        if engine is None:
+            engine = _SHARED[catalog.digest] = Engine(catalog, plugins)
+        engine.holders += 1
+        return engine
+
+
+def hold(engine: Engine) -> Engine:
+    """One holder more."""
+    with _LOCK:
+        engine.holders += 1
+        return engine
+
+
+def release(engine: Engine) -> bool:
+    """One holder less; True when that was the last one, and the engine is the caller's to close."""
+    with _LOCK:
+        engine.holders -= 1
+        if engine.holders > 0:
+            return False
+        if _SHARED.get(engine.catalog.digest) is engine:
+            del _SHARED[engine.catalog.digest]
+        return True
+
+
+def _after_fork() -> None:
+    global _LOCK  # noqa: PLW0603  a lock that another thread held at the fork is held for ever
+    _LOCK = threading.Lock()
+    living = list(_LIVING)
+    for engine in living:
+        engine.renew()
+    if living:
+        logger.warning("forked: connections and what was in flight stay with the parent process")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

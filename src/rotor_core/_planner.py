@@ -1,0 +1,93 @@
+"""Plans for one catalog, made once for each class of request and kept, so that a decision starts from an index, not a scan.
+
+Two requests are of one class when the same seats are eligible for both: needs, paid or not, and between which two of
+the pool's context sizes they fall.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from rotor_core._errors import ConfigError
+from rotor_core._ledger import Plan, Rejection
+from rotor_core._model import Catalog, Deployment, Seat
+from rotor_core._policy.eligible import Need, eligible
+from rotor_core._policy.plan import build_plan
+from rotor_core._policy.rank import Ranking
+
+_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A plan, and why the other seats of the pool are not in it."""
+
+    plan: Plan
+    rejections: Mapping[str, Rejection]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draw:
+    """What a request draws from: a pool, or one model on all its keys."""
+
+    seats: tuple[Seat, ...]
+    contexts: tuple[int, ...]
+
+
+class Planner:
+    """Safe from several threads: what is kept is frozen, and making it twice does no harm."""
+
+    def __init__(self, catalog: Catalog, ranking: Ranking) -> None:
+        self._catalog, self._ranking = catalog, ranking
+        self._draws: dict[str, _Draw] = {}
+        self._plans: dict[tuple[str, Need, str | None], Planned] = {}
+
+    def deployments(self, name: str) -> tuple[Deployment, ...]:
+        """The deployments of a pool, or of `provider/model`. Raises ConfigError for a name that is neither."""
+        return tuple(seat.deployment for seat in self._draw(name).seats)
+
+    def plan(self, name: str, need: Need, prefer_category: str | None = None) -> Planned:
+        """The plan for a class of requests. Raises ConfigError as `deployments` does."""
+        draw = self._draw(name)
+        level = bisect_left(draw.contexts, need.context)
+        # The largest context in use stands for everything between it and the next smaller one.
+        need = replace(need, context=draw.contexts[level] if level < len(draw.contexts) else need.context)
+        key = (name, need if level < len(draw.contexts) else replace(need, context=-1), prefer_category)
+        planned = self._plans.get(key)
+        if planned is None:
+            seats, rejections = eligible(draw.seats, need)
+            planned = Planned(build_plan(seats, self._ranking, self._catalog.policy, prefer_category), rejections)
+            if len(self._plans) >= _KEPT:
+                self._plans.clear()
+            self._plans[key] = planned
+        return planned
+
+    def _draw(self, name: str) -> _Draw:
+        draw = self._draws.get(name)
+        if draw is None:
+            seats = self._seats(name)
+            contexts = sorted({s.deployment.model.context for s in seats if s.deployment.model.context is not None})
+            draw = self._draws[name] = _Draw(seats, tuple(contexts))
+        return draw
+
+    def _seats(self, name: str) -> tuple[Seat, ...]:
+        pool = self._catalog.pools.get(name)
+        if pool is not None:
+            return pool.seats
+        pinned = tuple(Seat(d) for d in self._catalog.deployments.values() if name in (d.name, d.id))
+        if pinned:
+            return pinned
+        models = dict.fromkeys(d.name for d in self._catalog.deployments.values())
+        known = [*self._catalog.pools, *models]
+        near = get_close_matches(name, known, 1)
+        raise ConfigError(
+            "there is no such pool or model",
+            file=self._catalog.source,
+            key="model",
+            value=name,
+            expected=f"a pool ({', '.join(self._catalog.pools) or 'none is configured'}), `auto`, or provider/model",
+            suggestion=near[0] if near else None,
+        )

@@ -1,0 +1,55 @@
+"""From candidates to a plan: tiers in the order in which they are to be tried. Pure.
+
+The order of tiers: the user's `priority`, then the ranking's tier, then a rule's preferred category. So a preference
+never outranks money: under `free-first` it chooses among what is equally free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from rotor_core._ledger import Option, Plan, Tier
+from rotor_core._model import Deployment, Policy, Seat
+from rotor_core._policy.rank import Ranking
+
+
+def scopes(deployment: Deployment) -> tuple[str, str, str, str]:
+    """The names under which a deployment can be put to rest, narrowest first, the same in every configuration."""
+    key, model = deployment.credential, deployment.model.name
+    return (
+        f"deployment:{key.fingerprint}|{model}",
+        f"quota:{key.quota}|{model}",
+        f"credential:{key.fingerprint}",
+        f"provider:{deployment.provider.base_url}",
+    )
+
+
+def option(seat: Seat) -> Option:
+    """A seat as the ledger sees it."""
+    deployment = seat.deployment
+    return Option(
+        id=deployment.id,
+        limits=deployment.limits or (),
+        scopes=scopes(deployment),
+        free=deployment.free,
+        weight=seat.weight,
+        price=deployment.price,
+    )
+
+
+def build_plan(seats: Iterable[Seat], ranking: Ranking, policy: Policy, prefer_category: str | None = None) -> Plan:
+    """Tiers of equally good options. A free tier is worth `max_wait_for_free` while a paid one is open behind it."""
+
+    def tier_of(seat: Seat) -> tuple[int, float, bool]:
+        unloved = prefer_category is not None and seat.deployment.model.category != prefer_category
+        return (seat.priority, ranking.tier(seat.deployment), unloved)
+
+    ordered = sorted(seats, key=tier_of)
+    groups = [[option(seat) for seat in group] for _, group in groupby(ordered, key=tier_of)]
+    last_paid = max((n for n, group in enumerate(groups) if not all(o.free for o in group)), default=-1)
+    tiers = tuple(
+        Tier(tuple(group), policy.max_wait_for_free if n < last_paid and all(o.free for o in group) else 0.0)
+        for n, group in enumerate(groups)
+    )
+    return Plan(tiers, ranking.score)

@@ -1,0 +1,120 @@
+"""From a request to the work of answering it: what it needs, what it takes, where it may go. Reads nothing but its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rotor_core._flow import Work
+from rotor_core._ledger import Demand
+from rotor_core._model import Catalog, Deployment
+from rotor_core._planner import Planner
+from rotor_core._policy.analyze import analyze, pool_for_task
+from rotor_core._policy.eligible import Need
+from rotor_core._policy.estimate import estimate_tokens
+from rotor_core._policy.rules import Effects, apply_rules
+from rotor_core._request import Request
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller may say beside the request. `deadline`: an instant; `timeout`: seconds for one call."""
+
+    model: str | None = None
+    task: str | None = None
+    priority: int = 0
+    deadline: float | None = None
+    timeout: float | None = None
+    max_attempts: int | None = None
+
+
+NO_OPTIONS = Options()
+
+
+def prepare(request_id: str, request: Request, options: Options, catalog: Catalog, planner: Planner) -> Work:
+    """Make a request ready. Raises ConfigError for a pool or model that does not exist."""
+    name, task, complexity = _where(request, options, catalog)
+    asked = asked_output(request.params)
+    model = only_model(planner.deployments(name))
+    estimate = estimate_tokens(request.messages, request.tools, model)
+    expected = asked if asked is not None else estimate.output_tokens
+    tokens = estimate.input_tokens + expected
+    effects = (
+        apply_rules(catalog.rules, tokens=tokens, task=task, complexity=complexity) if catalog.rules else Effects()
+    )
+    policy = catalog.policy
+    need = Need(needs(request), max(tokens, effects.require_context or 0), policy.paid != "never")
+    planned = planner.plan(name, need, effects.prefer_category)
+    return Work(
+        id=request_id,
+        pool=name,
+        plan=planned.plan,
+        demand=Demand(estimate.input_tokens, expected, asked),
+        deployments=catalog.deployments,
+        static=planned.rejections,
+        ranking=policy.ranking,
+        max_attempts=options.max_attempts or policy.max_attempts,
+        max_wait=policy.max_wait,
+        timeout=options.timeout,
+        deadline=options.deadline,
+        priority=options.priority,
+    )
+
+
+def _where(request: Request, options: Options, catalog: Catalog) -> tuple[str, str | None, float]:
+    """The pool (or pinned model), the task, and the complexity; a request is read only where something depends on it."""
+    name, task = options.model, options.task
+    by_task = name == AUTO or (name is None and task is not None)
+    if not catalog.rules and not (by_task and task is None):
+        return _pool(name, task, catalog, by_task=by_task), task, 0.0
+    analysis = analyze(request.messages, request.tools)
+    task = task or analysis.task
+    return _pool(name, task, catalog, by_task=by_task), task, analysis.complexity
+
+
+def _pool(name: str | None, task: str | None, catalog: Catalog, *, by_task: bool) -> str:
+    if by_task and task is not None:
+        return pool_for_task(task, catalog.pools, catalog.default_pool)
+    return name or catalog.default_pool
+
+
+def only_model(deployments: Sequence[Deployment]) -> str | None:
+    """The model's name where all deployments have the same: then the estimate can know its template."""
+    first = deployments[0].model.name if deployments else None
+    return first if all(d.model.name == first for d in deployments[:8]) and len(deployments) <= 8 else None
+
+
+def asked_output(params: Mapping[str, Any]) -> int | None:
+    """How many tokens the caller allows the answer, under either of the field's names for it."""
+    asked = params.get("max_tokens") or params.get("max_completion_tokens")
+    return asked if isinstance(asked, int) and asked > 0 else None
+
+
+_PART_NEEDS = {"image_url": "vision", "image": "vision", "input_audio": "audio"}
+_FORMAT_NEEDS = {"json_schema": "json_schema", "json_object": "json_mode"}
+
+
+def needs(request: Request) -> frozenset[str]:
+    """The capabilities without which a model cannot serve this request."""
+    found: set[str] = set()
+    if request.tools:
+        found.add("tools")
+        if request.params.get("parallel_tool_calls"):
+            found.add("parallel_tools")
+    if request.response_format:
+        need = _FORMAT_NEEDS.get(str(request.response_format.get("type")))
+        if need:
+            found.add(need)
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            for part in content:
+                if isinstance(part, Mapping) and part.get("type") in _PART_NEEDS:
+                    found.add(_PART_NEEDS[part["type"]])
+    return frozenset(found) if found else _NONE
+
+
+_NONE: frozenset[str] = frozenset()

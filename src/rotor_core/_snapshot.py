@@ -1,0 +1,180 @@
+"""Read-only views for people and programs: `status`, the state of a pool, and why a request would go where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rotor_core._flow import Work
+from rotor_core._ledger import LimitReading, Option, OptionReading, Rejection, Standing
+from rotor_core._model import Deployment, Seat
+from rotor_core._policy.plan import option
+from rotor_core._policy.rank import price_of
+
+State = Literal["available", "waiting", "cooling", "open", "half_open", "invalid"]
+_INVALID = frozenset({"auth", "billing", "permission", "not_found"})
+
+
+def state_of(reading: OptionReading, at: float) -> State:
+    if reading.resting is not None:
+        return "invalid" if reading.resting in _INVALID else "cooling"
+    if reading.available_at is None or reading.available_at > at:
+        return "waiting"
+    return "available"
+
+
+def status_row(deployment: Deployment, reading: OptionReading, past: Mapping[str, object], at: float) -> dict[str, Any]:
+    """One deployment's row of `status --json`. Instants are seconds since the epoch."""
+    return {
+        "id": deployment.id,
+        "provider": deployment.provider.name,
+        "model": deployment.model.name,
+        "credential": deployment.credential.id,
+        "quota": deployment.credential.quota,
+        "plan": deployment.credential.plan,
+        "free": deployment.free,
+        "state": state_of(reading, at),
+        "available_at": _instant(reading.available_at),
+        "limits": [_limit_row(r) for r in reading.limits],
+        **past,
+    }
+
+
+def _limit_row(reading: LimitReading) -> dict[str, Any]:
+    limit = reading.limit
+    return {
+        "unit": limit.unit,
+        "per": limit.per,
+        "window": limit.window,
+        "limit": limit.value,
+        "used": round(reading.used, 3),
+        "reserved": round(reading.reserved, 3),
+        "remaining": round(reading.remaining, 3),
+        "resets_at": _instant(reading.resets_at),
+        "source": limit.source,
+        "seen_at": None,
+    }
+
+
+def _instant(at: float | None) -> float | None:
+    return None if at is None else round(at, 3)
+
+
+def options_of(deployments: Iterable[Deployment]) -> list[Option]:
+    return [option(Seat(d)) for d in deployments]
+
+
+def pool_state(name: str, readings: Sequence[OptionReading], at: float) -> dict[str, Any]:
+    """How many of a pool's deployments are in each state, and when the next of the others is back."""
+    states = [state_of(r, at) for r in readings]
+    back = [r.available_at for r in readings if r.available_at is not None and r.available_at > at]
+    return {
+        "pool": name,
+        "deployments": len(readings),
+        **{state: states.count(state) for state in ("available", "waiting", "cooling", "invalid")},
+        "next_at": _instant(min(back, default=None)),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would become of one candidate. `rank` from 1; None where it was rejected."""
+
+    deployment: str
+    verdict: Literal["chosen", "ranked", "rejected"]
+    rank: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a request would go where: every candidate of its pool, in order. `str` is a table for people."""
+
+    pool: str
+    ranking: str
+    input_tokens: int
+    output_tokens: int
+    verdicts: tuple[Verdict, ...]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        head = f"pool {self.pool}, {self.ranking}; about {self.input_tokens} tokens in, {self.output_tokens} out"
+        width = max((len(v.deployment) for v in self.verdicts), default=0)
+        rows = [f"{v.deployment:<{width}}  {_place(v):<10}  {v.reason}" for v in self.verdicts]
+        return "\n".join([head, *rows])
+
+
+def _place(verdict: Verdict) -> str:
+    return f"ranked {verdict.rank}" if verdict.verdict == "ranked" else verdict.verdict
+
+
+def explain(work: Work, readings: Mapping[str, OptionReading], at: float) -> Explanation:
+    """What `work` would do now, from readings of every option of its plan. Takes nothing."""
+    open_now: list[tuple[str, str]] = []
+    verdicts: list[Verdict] = []
+    later: list[tuple[float, str, str]] = []
+    for tier in work.plan.tiers:
+        scored = sorted(tier.options, key=lambda o: -work.plan.score(_standing(o, readings[o.id], work)))
+        for candidate in scored:
+            blocked = _blocked(work, candidate, readings[candidate.id], at)
+            if blocked is None:
+                open_now.append((candidate.id, _praise(work.deployments[candidate.id], readings[candidate.id])))
+            else:
+                later.append((blocked.retry_at or float("inf"), candidate.id, blocked.detail))
+    for rank, (name, why) in enumerate(open_now, 1):
+        verdicts.append(Verdict(name, "chosen" if rank == 1 else "ranked", rank, why))
+    verdicts += [Verdict(name, "rejected", None, why) for _, name, why in sorted(later)]
+    verdicts += [Verdict(name, "rejected", None, out.detail) for name, out in work.static.items()]
+    demand = work.demand
+    return Explanation(work.pool, work.ranking, demand.input_tokens, demand.output_tokens, tuple(verdicts))
+
+
+def _standing(candidate: Option, reading: OptionReading, work: Work) -> Standing:
+    room = min((r.remaining / r.limit.value for r in reading.limits), default=1.0)
+    price = price_of(work.deployments[candidate.id])
+    return Standing(room, reading.served, reading.latency, candidate.weight, price)
+
+
+def _blocked(work: Work, candidate: Option, reading: OptionReading, at: float) -> Rejection | None:
+    """Why a candidate could not serve at this instant, or None."""
+    if reading.resting is not None:
+        until = f" for {reading.rests_until - at:.0f} s more" if reading.rests_until else ""
+        return Rejection("resting", f"resting after {reading.resting}{until}", reading.rests_until)
+    for r in reading.limits:
+        amount = work.demand.amount(r.limit, candidate.price)
+        if amount > r.limit.value:
+            return Rejection("never_fits", f"needs {amount:,.0f} {r.limit.unit}; its limit is {_named(r)}")
+        if amount > r.remaining:
+            return Rejection(
+                "no_room",
+                f"{max(0.0, r.remaining):,.0f} left of {_named(r)}; needs {amount:,.0f}",
+                reading.available_at,
+            )
+    return None
+
+
+def _named(reading: LimitReading) -> str:
+    limit = reading.limit
+    period = f" per {limit.per}" if limit.per else " at once"
+    return f"{limit.value:,g} {limit.unit}{period}" if limit.unit != "concurrent" else f"{limit.value:g} at once"
+
+
+def _praise(deployment: Deployment, reading: OptionReading) -> str:
+    """Why it is good: what it costs, what is left of its scarcest limit, how quick it has been."""
+    price = deployment.price
+    money = "free" if deployment.free else f"${price.blended:.2f}/M" if price else "price unknown"
+    parts = [money]
+    if reading.limits:
+        scarcest = min(reading.limits, key=lambda r: r.remaining / r.limit.value)
+        parts.append(f"{scarcest.remaining:,.0f} left of {_named(scarcest)}")
+    else:
+        parts.append("no limits known" if deployment.limits is None else "no limits")
+    if reading.latency is not None:
+        parts.append(f"{reading.latency * 1000:.0f} ms")
+    return ", ".join(parts)

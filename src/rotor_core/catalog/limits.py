@@ -1,0 +1,104 @@
+"""Limits as they are written, as values, and bound to whom they count. Pure; knows the schema only by its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol, cast
+
+from rotor_core._model import BoundLimit, Budget, Counts, Limit, Per, PeriodName, Unit, Window
+
+UNITS: Final[tuple[Unit, ...]] = (
+    "requests", "tokens", "input_tokens", "output_tokens", "audio_seconds", "usd", "concurrent",
+)  # fmt: skip
+TOKEN_UNITS: Final = frozenset({"tokens", "input_tokens", "output_tokens"})
+SHORTHANDS: Final[dict[str, tuple[Unit, PeriodName]]] = {
+    "rps": ("requests", "second"),
+    "rpm": ("requests", "minute"),
+    "rpd": ("requests", "day"),
+    "tpm": ("tokens", "minute"),
+    "tpd": ("tokens", "day"),
+}
+ALL_MODELS: Final = "*"
+
+
+class Counting(Protocol):
+    """How a limit counts, wherever it is written: in an entry of `limits`, or beside the shorthands."""
+
+    @property
+    def window(self) -> Window | None: ...
+    @property
+    def tz(self) -> str | None: ...
+    @property
+    def counts(self) -> Counts | None: ...
+
+
+class Entry(Counting, Protocol):
+    """One entry of `limits`: one unit with its period, or shorthands."""
+
+    @property
+    def per(self) -> Per: ...
+    @property
+    def source(self) -> str | None: ...
+
+
+class Holder(Counting, Protocol):
+    """A section that may have `limits` and shorthands: a provider, a model, a plan."""
+
+    @property
+    def limits(self) -> Sequence[Entry] | None: ...
+
+
+def units_in(entry: object) -> list[Unit]:
+    return [unit for unit in UNITS if getattr(entry, unit, None) is not None]
+
+
+def shorthands_in(section: object) -> list[str]:
+    return [name for name in SHORTHANDS if getattr(section, name, None) is not None]
+
+
+def limits_of(section: Holder, source: str) -> tuple[Limit, ...] | None:
+    """All limits of a section; None where it says nothing of them. `source` for those that do not name their own."""
+    short = _shorthands(section, source)
+    if section.limits is None:
+        return tuple(short) or None
+    return tuple(limit for entry in section.limits for limit in expand(entry, source)) + tuple(short)
+
+
+def expand(entry: Entry, source: str) -> list[Limit]:
+    """The limits of one entry of `limits`."""
+    source = entry.source or source
+    if units := units_in(entry):
+        return [_limit(units[0], cast("float", getattr(entry, units[0])), entry.per, entry, source)]
+    return _shorthands(entry, source)
+
+
+def _shorthands(section: Counting, source: str) -> list[Limit]:
+    return [_limit(*SHORTHANDS[name][:1], cast("float", getattr(section, name)), SHORTHANDS[name][1], section, source)
+            for name in shorthands_in(section)]  # fmt: skip
+
+
+def _limit(unit: Unit, value: float, per: Per, counting: Counting, source: str) -> Limit:
+    if unit == "concurrent":
+        return Limit(unit, float(value), None, "concurrency", source=source)
+    # Only a wall clock has a time zone, so whoever names one means a calendar window.
+    window: Window = counting.window or ("calendar" if counting.tz else "bucket")
+    counts: Counts = (counting.counts if unit in TOKEN_UNITS else None) or "usage"
+    return Limit(unit, float(value), per, window, counting.tz or "UTC", counts, source)
+
+
+def identity(limit: Limit) -> str:
+    """What makes two limits of one holder the same window: everything but the figure and where it came from."""
+    per = limit.per if isinstance(limit.per, str) else "-" if limit.per is None else f"{limit.per:g}s"
+    tz = limit.tz if limit.window == "calendar" else "-"
+    return f"{limit.unit}|{per}|{limit.window}|{tz}"
+
+
+def bind(limits: Iterable[Limit], quota: str, model: str) -> tuple[BoundLimit, ...]:
+    """Limits that all keys of `quota` share, for one model, or for `ALL_MODELS` together."""
+    return tuple(BoundLimit(f"{quota}|{model}|{identity(limit)}", limit) for limit in limits)
+
+
+def budget_limit(budget: Budget) -> BoundLimit:
+    """A budget as the limit that it is. Its key has no amount: a budget that is raised keeps count of what was spent."""
+    limit = Limit("usd", budget.usd, budget.per, "calendar", budget.tz, source="budget")
+    return BoundLimit(f"budget|{identity(limit)}", limit)

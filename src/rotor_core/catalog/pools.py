@@ -1,0 +1,129 @@
+"""Pools: the named sets of seats. An entry `provider/model` seats every key of that model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rotor_core._model import Deployment, Pool, Seat
+from rotor_core.catalog.problems import Finding, Place, Places, listed
+from rotor_core.catalog.providers import Known, Offer
+
+if TYPE_CHECKING:
+    from rotor_core.catalog.schema import PoolEntrySection, RootSection
+
+IMPLICIT: Final = "default"
+_NOT_CHAT: Final = frozenset({"transcription", "embedding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """What pools are made from, and how they are made."""
+
+    known: Sequence[Known]
+    offers: Mapping[str, Offer]
+    places: Places
+    warnings: list[Finding]
+
+    def all(self, root: RootSection) -> tuple[dict[str, Pool], str]:
+        """Every pool, and the default one's name. Raises `ConfigError`.
+
+        The user's pools; those of plugins whose names are not taken; and where the user has none, `default`.
+        """
+        pools: dict[str, Pool] = {}
+        dead: set[str] = set()
+        for name, entries in (root.pools or {}).items():
+            seats = self._seats(name, entries)
+            if seats:
+                pools[name] = Pool(name, tuple(seats))
+            else:
+                dead.add(name)
+        default = root.default_pool or next(iter(root.pools or ()), IMPLICIT)
+        if default in dead:
+            raise self.places.error(("pools", default), "none of its models has a key", expected="a key for one of them at least")
+        for name in dead:
+            self.warnings.append(self.places.warning(("pools", name), "none of its models has a key, so it is left out"))
+        for name, seats in self._plugin_pools().items():
+            if name not in pools and name not in dead:
+                pools[name] = Pool(name, tuple(seats))
+        if not root.pools:
+            pools.setdefault(IMPLICIT, Pool(IMPLICIT, tuple(Seat(d) for d in self._in_scope() if _chats(d))))
+        if default not in pools:
+            raise self.places.error(("default_pool",), "there is no such pool", value=default, among=list(pools))
+        return pools, default
+
+    def _scope(self) -> list[Known]:
+        """The providers that make up what is implicit: those that the user named, if any are; else all."""
+        return [k for k in self.known if k.named] or list(self.known)
+
+    def _in_scope(self) -> Iterable[Deployment]:
+        return (deployment for known in self._scope() for deployment in known.deployments)
+
+    def _seats(self, pool: str, entries: Sequence[PoolEntrySection]) -> list[Seat]:
+        place = ("pools", pool)
+        if not entries:
+            raise self.places.error(place, "is empty", expected="at least one `provider/model`")
+        seats: list[Seat] = []
+        first: dict[str, int] = {}
+        for index, entry in enumerate(entries):
+            at = (*place, index)
+            if entry.model in first:
+                raise self.places.error(
+                    at, f"stands in this pool twice, first as [{first[entry.model]}]", value=entry.model, expected="each model once"
+                )
+            first[entry.model] = index
+            deployments = self._by_name().get(entry.model)
+            if deployments is None:
+                self.warnings.append(self.places.warning(at, f"{entry.model} is left out: {self._why_not(at, entry.model)}"))
+            seats.extend(Seat(d, entry.priority, entry.weight) for d in deployments or ())
+        return seats
+
+    def _why_not(self, at: Place, model: str) -> str:
+        """Why a model that is known has no deployment. Raises `ConfigError` where it is not known at all."""
+        provider, _, name = model.partition("/")
+        for known in self.known:
+            if known.name == provider and name in known.unusable:
+                return known.unusable[name]
+        offer = self.offers.get(provider)
+        if offer and all(k.name != provider for k in self.known) and name in (offer.catalog.get("models") or {}):
+            return f"{provider} has no key"
+        raise self._unknown(at, model, provider)
+
+    def _unknown(self, at: Place, model: str, provider: str) -> Exception:
+        names = [*self._by_name()]
+        for known in self.known:
+            names.extend(f"{known.name}/{name}" for name in known.unusable)
+        live = [name for name in names if name.startswith(f"{provider}/")]
+        if live:
+            expected = f"a model of {provider} ({_some(live)}), or this one under `providers.{provider}.models`"
+        else:
+            providers = sorted({k.name for k in self.known} | set(self.offers))
+            expected = f"`provider/model` with one of the providers {listed(providers)}"
+        return self.places.error(at, "unknown model", value=model, expected=expected, among=names)
+
+    def _by_name(self) -> dict[str, list[Deployment]]:
+        by_name: dict[str, list[Deployment]] = {}
+        for known in self.known:
+            for deployment in known.deployments:
+                by_name.setdefault(deployment.name, []).append(deployment)
+        return by_name
+
+    def _plugin_pools(self) -> dict[str, list[Seat]]:
+        """Pools that plugins bring, one of a name made of all plugins' parts; a model without a key has no seat."""
+        by_name = self._by_name()
+        pools: dict[str, list[Seat]] = {}
+        for known in self._scope():
+            for name, entries in (known.layers.first(lambda s: s.pools) or {}).items():
+                for entry in entries:
+                    found = by_name.get(f"{known.name}/{entry.model}", ())
+                    pools.setdefault(name, []).extend(Seat(d, entry.priority, entry.weight) for d in found)
+        return {name: seats for name, seats in pools.items() if seats}
+
+
+def _chats(deployment: Deployment) -> bool:
+    return not (_NOT_CHAT & (deployment.model.capabilities or frozenset()))
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -1,0 +1,209 @@
+"""Providers made whole: the user's section, the plugin's catalog and the environment become deployments. Pure.
+
+A provider that the configuration names is used with the keys it names, or those of its environment variables. One
+that it does not name is used when its plugin's variables hold a key. One without a key contributes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from rotor_core._errors import ConfigError
+from rotor_core._model import BoundLimit, Deployment, Provider, Secret
+from rotor_core.catalog.credentials import (
+    NO_KEY_NEEDED,
+    Key,
+    credentials,
+    from_environment,
+    key_variables,
+    variable,
+)
+from rotor_core.catalog.document import Document, read
+from rotor_core.catalog.layers import FREE_PLAN, Layer, Layers
+from rotor_core.catalog.limits import ALL_MODELS, bind
+from rotor_core.catalog.problems import Finding, Places, listed, nearest
+from rotor_core.catalog.urls import base_url_problem, url_problem
+
+if TYPE_CHECKING:
+    from rotor_core.catalog.schema import ProviderSection, RootSection
+
+_TIMEOUT: Final = 120.0
+
+
+class Offer(Protocol):
+    """A provider as a plugin describes it; `ProviderSpec` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def base_url(self) -> str | None: ...
+    @property
+    def env(self) -> tuple[str, ...]: ...
+    @property
+    def catalog(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One provider as resolved. `unusable`: models that are known but have no deployment, with the reason."""
+
+    name: str
+    named: bool
+    layers: Layers
+    deployments: tuple[Deployment, ...] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """What providers are resolved from. `warnings` and `missing` gather what is wrong but may be lived with."""
+
+    environ: Mapping[str, str]
+    offers: Mapping[str, Offer]
+    places: Places
+    budget: BoundLimit | None
+    warnings: list[Finding] = field(default_factory=list[Finding])
+    missing: list[ConfigError] = field(default_factory=list[ConfigError])
+
+    def all(self, root: RootSection) -> list[Known]:
+        """Every provider that is named, then every one whose key stands in the environment. Raises `ConfigError`."""
+        sections = root.providers or {}
+        known = [self._named(name, section) for name, section in sections.items()]
+        for name, offer in self.offers.items():
+            if name not in sections and (keys := from_environment(key_variables(name, offer.env), self.environ)):
+                known.extend(self._found(offer, keys))
+        return known
+
+    def _named(self, name: str, section: ProviderSection) -> Known:
+        own = self.offers.get(name)
+        adapter = section.adapter or (name if own else None)
+        if adapter is None or adapter not in self.offers:
+            raise self._unknown(name, section)
+        offer = own or self.offers[adapter]
+        layers = Layers((Layer(section, "config"), *self._catalog(offer)))
+        base_url = self._base_url(name, section.base_url or layers.first(lambda s: s.base_url) or offer.base_url)
+        if base_url is None:
+            expected = f"a URL such as https://api.example.com/v1, here or in {variable(name, 'BASE_URL')}"
+            raise self.places.error(("providers", name, "base_url"), "is missing", expected=expected)
+        keys = self._keys(name, layers, own.env if own else ())
+        return self._known(name, adapter, base_url, layers, keys, named=True)
+
+    def _found(self, offer: Offer, keys: list[Key]) -> Iterator[Known]:
+        """A provider that only the environment names: nothing, where its plugin does not say enough to use it."""
+        layers = Layers(tuple(self._catalog(offer)))
+        base_url = self._base_url(offer.name, layers.first(lambda s: s.base_url) or offer.base_url)
+        if base_url is not None and layers.models:
+            yield self._known(offer.name, offer.name, base_url, layers, keys, named=False)
+
+    def _known(self, name: str, adapter: str, base_url: str, layers: Layers, keys: list[Key], *, named: bool) -> Known:
+        provider = Provider(
+            name,
+            adapter,
+            base_url,
+            headers=layers.headers,
+            timeout=layers.first(lambda s: s.timeout) or _TIMEOUT,
+            proxy=layers.first(lambda s: s.proxy),
+        )
+        if named and not layers.models:
+            self.warnings.append(self.places.warning(("providers", name, "models"), "no model is known, so it is not used"))
+        if not keys:
+            return Known(name, named, layers, unusable=dict.fromkeys(layers.models, f"{name} has no key"))
+        return self._deployed(provider, layers, keys, named=named)
+
+    def _deployed(self, provider: Provider, layers: Layers, keys: list[Key], *, named: bool) -> Known:
+        """Provider x model x credential; what depends on the plan alone is made once for each."""
+        held = credentials(provider.name, provider.base_url, keys, layers.first(lambda s: s.plan))
+        for plan in dict.fromkeys(c.plan for c in held if c.plan):
+            self._check_plan(provider.name, plan, layers.plans)
+        shared = {plan: layers.shared_limits(plan) for plan in {c.plan for c in held}}
+        deployments: list[Deployment] = []
+        unusable: dict[str, str] = {}
+        for name in layers.models:
+            usable = [c for c in held if layers.available(name, c.plan)]
+            if not usable:
+                unusable[name] = f"it is not available under the plan {listed(dict.fromkeys(str(c.plan) for c in held))}"
+            models = {plan: layers.model(name, plan) for plan in {c.plan for c in usable}}
+            for credential in usable:
+                model = models[credential.plan]
+                deployment_id = f"{provider.name}/{name}#{credential.id.rpartition('#')[2]}"
+                bound = _bound((model.limits, name), (shared[credential.plan], ALL_MODELS), quota=credential.quota)
+                if self.budget and not (model.price and model.price.free):
+                    bound = (*(bound or ()), self.budget)
+                deployments.append(Deployment(deployment_id, provider, model, credential, bound, model.price))
+        return Known(provider.name, named, layers, tuple(deployments), unusable)
+
+    def _catalog(self, offer: Offer) -> Iterator[Layer]:
+        """The plugin's own section. A broken one is a warning and is left out: it must not take the rest down."""
+        if not offer.catalog:
+            return
+        from rotor_core.catalog.schema import validated_provider
+
+        try:
+            data = read(offer.catalog).data
+            yield Layer(validated_provider(Document(data, Places(f"catalog of {offer.name}"), offer.name)), "catalog")
+        except ConfigError as exc:
+            self.warnings.append(Finding.of(exc, "warning"))
+
+    def _keys(self, name: str, layers: Layers, variables: Sequence[str]) -> list[Key]:
+        """The keys that are there. One that is not is noted, and becomes an error only if nothing else is left."""
+        entries = layers.first(lambda s: s.keys)
+        place = ("providers", name, "keys")
+        if entries is None:
+            names = key_variables(name, variables)
+            if not (keys := from_environment(names, self.environ)):
+                expected = f"a key in {listed(names)}, or `keys: []` if it needs none"
+                self._miss(self.places.error(place, "no key was found", expected=expected))
+            return keys
+        if not entries:
+            return [NO_KEY_NEEDED]
+        found: dict[str, int] = {}
+        keys = []
+        for index, entry in enumerate(entries):
+            secret = entry.value or self.environ.get(entry.env or "", "").strip()
+            if not secret:
+                problem = "the environment variable is " + ("empty" if entry.env in self.environ else "not set")
+                expected = "the name of a variable that holds the key"
+                at = (*place, index, "env")
+                self._miss(self.places.error(at, problem, value=entry.env, expected=expected))
+            elif secret in found:
+                raise self.places.error((*place, index), f"is the same key as keys[{found[secret]}]", expected="each key once")
+            else:
+                found[secret] = index
+                keys.append(Key(Secret(secret), entry.quota, entry.plan))
+        return keys
+
+    def _miss(self, error: ConfigError) -> None:
+        self.missing.append(error)
+        self.warnings.append(Finding.of(error, "warning"))
+
+    def _base_url(self, name: str, stated: str | None) -> str | None:
+        key = variable(name, "BASE_URL")
+        override = self.environ.get(key, "").strip()
+        if not override:
+            return stated
+        if problem := url_problem(override) or base_url_problem(override):
+            raise Places().error((key,), problem, value=override, expected="a URL such as https://api.example.com/v1")
+        return override.rstrip("/")
+
+    def _check_plan(self, name: str, plan: str, known: set[str]) -> None:
+        if known and plan not in known and plan != FREE_PLAN:
+            meant = nearest(plan, known)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            text = f"of the plan {plan!r} nothing is known (known: {listed(sorted(known))}){hint}"
+            self.warnings.append(self.places.warning(("providers", name, "plan"), text))
+
+    def _unknown(self, name: str, section: ProviderSection) -> ConfigError:
+        known = sorted(self.offers)
+        if section.adapter is not None:
+            place = ("providers", name, "adapter")
+            return self.places.error(place, "unknown adapter", value=section.adapter, among=known)
+        expected = f"{listed(known)}, or `adapter:` and `base_url:` for any other"
+        return self.places.error(("providers", name), "unknown provider", expected=expected, among=known)
+
+
+def _bound(*parts: tuple[Sequence[Any] | None, str], quota: str) -> tuple[BoundLimit, ...] | None:
+    """All limits that are known, bound; None where nothing is known at all."""
+    known = [bind(limits, quota, model) for limits, model in parts if limits is not None]
+    return tuple(limit for limits in known for limit in limits) if known else None

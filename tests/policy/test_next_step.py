@@ -1,0 +1,44 @@
+"""What a failure means, row by row."""
+
+from typing import get_args
+
+import pytest
+
+from rotor_core._outcome import Failure, FailureKind
+from rotor_core._policy.next_step import REACTIONS, SCOPES, may_go_on, rest_seconds
+
+
+def test_every_kind_of_failure_has_a_row():
+    assert set(REACTIONS) == set(get_args(FailureKind))
+
+
+def test_scopes_stand_in_the_order_of_an_options_scopes():
+    assert SCOPES == ("deployment", "quota", "credential", "provider")
+
+
+def test_a_told_wait_is_believed_to_the_second():
+    assert rest_seconds(Failure("rate_limit", retry_after=213.84), 3, 0.9) == 213.84
+    assert rest_seconds(Failure("rate_limit", retry_after=-5.0), 1, 0.5) == 0.0
+
+
+def test_an_untold_wait_doubles_with_each_attempt_and_varies_by_a_quarter():
+    waits = [rest_seconds(Failure("server_error"), n, 0.5) for n in (1, 2, 3)]
+
+    assert waits == [2.0, 4.0, 8.0]
+    assert rest_seconds(Failure("server_error"), 1, 0.0) == 1.5
+    assert rest_seconds(Failure("server_error"), 1, 1.0) == 2.5
+
+
+def test_a_wait_told_where_none_is_to_be_believed_is_not():
+    assert rest_seconds(Failure("auth", retry_after=1.0), 1, 0.5) == 3600.0
+
+
+@pytest.mark.parametrize("kind", ["bad_request", "content_filter", "cancelled", "context_length", "too_large"])
+def test_what_is_the_requests_own_fault_puts_nobody_to_rest(kind):
+    assert rest_seconds(Failure(kind), 1, 0.5) is None
+
+
+def test_the_last_attempt_is_the_last():
+    assert may_go_on(Failure("server_error"), 2, 3)
+    assert not may_go_on(Failure("server_error"), 3, 3)
+    assert not may_go_on(Failure("bad_request"), 1, 3)
