@@ -1,1 +1,87 @@
-"""Rotor (the public names are listed here once all parts stand)."""
+"""Rotor's engine: keeps one chat model answering over many providers, models and keys. Knows neither LangChain nor LiteLLM.
+
+    from rotor_core import Rotor
+
+    with Rotor.from_env() as rotor:
+        print(rotor.chat("Why is the sky blue?").answer.text)
+"""
+
+from rotor_core._errors import (
+    AttemptsFailed,
+    ConfigError,
+    NoCandidates,
+    ProviderError,
+    RotorError,
+    StoreError,
+    StreamBroken,
+)
+from rotor_core._events import Answered, Event, Exhausted, Failed, Recovered, Rested, Rotated, Selected
+from rotor_core._flow import Result
+from rotor_core._ledger import Rejection, Reservation
+from rotor_core._model import Catalog, Credential, Deployment, Limit, Model, Policy, Pool, Price, Provider, Seat, Secret
+from rotor_core._outcome import Answer, Attempt, Chunk, Failure, Outcome, ToolCall, ToolCallDelta, Usage
+from rotor_core._policy.analyze import analyze
+from rotor_core._policy.classify import classify_failure
+from rotor_core._policy.estimate import estimate_tokens
+from rotor_core._policy.rank import Ranking
+from rotor_core._request import Analysis, Estimate, Request
+from rotor_core._snapshot import Explanation
+from rotor_core._streams import AsyncChunkStream, ChunkStream
+from rotor_core._version import __version__
+from rotor_core.hookspecs import ProviderSpec, StoreSpec, hookimpl
+from rotor_core.rotor import Rotor
+
+__all__ = (
+    "Analysis",
+    "Answer",
+    "Answered",
+    "AsyncChunkStream",
+    "Attempt",
+    "AttemptsFailed",
+    "Catalog",
+    "Chunk",
+    "ChunkStream",
+    "ConfigError",
+    "Credential",
+    "Deployment",
+    "Estimate",
+    "Event",
+    "Exhausted",
+    "Explanation",
+    "Failed",
+    "Failure",
+    "Limit",
+    "Model",
+    "NoCandidates",
+    "Outcome",
+    "Policy",
+    "Pool",
+    "Price",
+    "Provider",
+    "ProviderError",
+    "ProviderSpec",
+    "Ranking",
+    "Recovered",
+    "Rejection",
+    "Request",
+    "Reservation",
+    "Rested",
+    "Result",
+    "Rotated",
+    "Rotor",
+    "RotorError",
+    "Seat",
+    "Secret",
+    "Selected",
+    "StoreError",
+    "StoreSpec",
+    "StreamBroken",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+    "__version__",
+    "analyze",
+    "classify_failure",
+    "estimate_tokens",
+    "hookimpl",
+)

@@ -46,6 +46,14 @@ class Engine:
                 value=catalog.policy.ranking,
                 expected=", ".join(sorted(plugins.rankings)),
             )
+        if catalog.policy.stream_break == "continue":
+            raise ConfigError(
+                "this version cannot continue a broken stream elsewhere",
+                file=catalog.source,
+                key="policy.stream_break",
+                value="continue",
+                expected="raise",
+            )
         self.catalog, self.plugins = catalog, plugins
         self.store = store or open_store(catalog, plugins)
         self.hub, self.stats = Hub(), Stats()

@@ -50,7 +50,7 @@ class Tier:
     max_wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """Tiers in order, and how to order options within one (highest score first). Built once, used for many requests.
 

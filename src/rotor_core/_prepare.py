@@ -13,7 +13,7 @@ from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task
 from rotor_core._policy.eligible import Need
 from rotor_core._policy.estimate import estimate_tokens
-from rotor_core._policy.rules import Effects, apply_rules
+from rotor_core._policy.rules import NO_EFFECTS, apply_rules
 from rotor_core._request import Request
 
 AUTO = "auto"
@@ -43,10 +43,10 @@ def prepare(request_id: str, request: Request, options: Options, catalog: Catalo
     expected = asked if asked is not None else estimate.output_tokens
     tokens = estimate.input_tokens + expected
     effects = (
-        apply_rules(catalog.rules, tokens=tokens, task=task, complexity=complexity) if catalog.rules else Effects()
+        apply_rules(catalog.rules, estimate.input_tokens, task, complexity) if catalog.rules else NO_EFFECTS
     )
     policy = catalog.policy
-    need = Need(needs(request), max(tokens, effects.require_context or 0), policy.paid != "never")
+    need = Need(needs(request), max(tokens, effects.require_context), policy.paid != "never")
     planned = planner.plan(name, need, effects.prefer_category)
     return Work(
         id=request_id,

@@ -17,4 +17,4 @@ def rotor_rankings() -> Iterable[Ranking]:
 @hookimpl
 def rotor_stores() -> Iterable[StoreSpec]:
     """`memory://`."""
-    return [StoreSpec("memory", "rotor_core.stores.memory:open_memory_store")]
+    return [StoreSpec("memory", "rotor_core.stores.memory:MemoryStore.named")]

@@ -64,7 +64,8 @@ class Rotor:
     def from_config(cls, config: Source = None) -> Self:
         """From a file's path, a mapping of the same shape, or (None) wherever a configuration is found. Raises ConfigError."""
         plugins = installed()
-        engine = share(catalog_from(config, os.environ, plugins), plugins)
+        catalog = catalog_from(config, os.environ, plugins.providers, plugins.rankings, plugins.stores)
+        engine = share(catalog, plugins)
         try:
             return cls(engine, config)
         finally:

@@ -218,7 +218,24 @@ _TRANSLATIONS: Final[tuple[tuple[type[RotorError], Callable[[Any], Exception]], 
     (StoreError, lambda error: _as(StoreUnavailable, error)),
 )
 
+
+class _Translated:
+    """A block in which the engine's errors become LangChain's. Stateless, so one serves all calls at once."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, RotorError):
+            translated = for_langchain(error)
+            if translated is not error:
+                raise translated from error
+
+
+TRANSLATED: Final = _Translated()
+
 __all__ = [
+    "TRANSLATED",
     "AttemptsDenied",
     "AttemptsDisconnected",
     "AttemptsErrored",

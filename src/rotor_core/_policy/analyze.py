@@ -6,13 +6,12 @@ lists, questions, length, images and tools. Weights are judgement, set by hand; 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import log
 from typing import Any, Final
 
+from rotor_core._policy.content import Messages, fields, items, texts
 from rotor_core._request import Analysis
-
-Messages = str | Sequence[Mapping[str, Any]]
 
 TASKS: Final = (
     "chat", "code", "math", "research", "analysis", "vision", "extraction", "classification", "translation",
@@ -55,13 +54,16 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("root cause", "analysis"),
 )
 _TASK_OF: Final[Mapping[str, str]] = {word: task for task, words in _WORDS.items() for word in words.split()}
-_HARD: Final = frozenset(
+_HARD_WORDS: Final = (
     "prove derive why optimize optimise architecture design tradeoffs trade-offs compare evaluate analyze analyse "
     "implications rigorous comprehensive thorough detailed concurrency distributed consistency theorem strategy plan "
-    "explain critique justify constraints simultaneously edge recursive complexity assumptions".split()
+    "explain critique justify constraints simultaneously edge recursive complexity assumptions"
 )
-_GREETINGS: Final = frozenset("hi hello hey thanks thank bye ok okay yes no hallo bonjour hola good morning".split())
-_ASKING: Final = frozenset("what who when where which why how is are can could does do did will would should".split())
+_GREETING_WORDS: Final = "hi hello hey thanks thank bye ok okay yes no hallo bonjour hola good morning"
+_ASKING_WORDS: Final = "what who when where which why how is are can could does do did will would should"
+_HARD: Final = frozenset(_HARD_WORDS.split())
+_GREETINGS: Final = frozenset(_GREETING_WORDS.split())
+_ASKING: Final = frozenset(_ASKING_WORDS.split())
 _EDGES: Final = str.maketrans(dict.fromkeys(".,;:!?()[]{}\"'`*#<>=+/\\|\n\t\r", " "))
 
 # How much of a long message is read: what is asked stands at its beginning or its end.
@@ -72,7 +74,12 @@ _POOL_OF: Final[Mapping[str, str]] = {
     "code": "code", "research": "research", "analysis": "research", "vision": "vision",
 }  # fmt: skip
 _NO_NEEDS: Final[frozenset[str]] = frozenset()
-_PART_NEEDS: Final[Mapping[str, str]] = {"image_url": "vision", "image": "vision", "input_image": "vision", "input_audio": "audio"}
+_PART_NEEDS: Final[Mapping[str, str]] = {
+    "image_url": "vision",
+    "image": "vision",
+    "input_image": "vision",
+    "input_audio": "audio",
+}
 
 
 def analyze(messages: Messages, tools: Sequence[Any] | None = None) -> Analysis:
@@ -103,20 +110,10 @@ def pool_for_task(task: str, pools: Collection[str], default: str) -> str:
     return kind if kind in pools else default
 
 
-def _texts(content: object) -> Iterable[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list | tuple):
-        for part in content:
-            text = part.get("text") if isinstance(part, Mapping) else part
-            if isinstance(text, str):
-                yield text
-
-
 def _last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
     for message in reversed(messages):
         if message.get("role") == "user":
-            text = " ".join(_texts(message.get("content")))
+            text = " ".join(texts(message.get("content")))
             return text if len(text) <= _HEAD + _TAIL else text[:_HEAD] + "\n" + text[-_TAIL:]
     return ""
 
@@ -128,10 +125,10 @@ def _words_of(text: str) -> list[str]:
 def _needs(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> frozenset[str]:
     needs: set[str] = {"tools"} if tools else set()
     for message in messages:
-        content = message.get("content")
-        if isinstance(content, list | tuple):
-            kinds = {part.get("type") for part in content if isinstance(part, Mapping)}
-            needs.update(_PART_NEEDS[kind] for kind in kinds if kind in _PART_NEEDS)
+        for part in items(message.get("content")):
+            need = _PART_NEEDS.get(str(fields(part).get("type")))
+            if need:
+                needs.add(need)
     return frozenset(needs) if needs else _NO_NEEDS
 
 

@@ -12,7 +12,9 @@ _REASONING: Final = re.compile(
 )
 _BILLIONS: Final = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)b(?![a-z0-9])")
 _TINY: Final = re.compile(r"(^|[/\-_.])(nano|tiny|micro)([/\-_.:]|$)")
-_SMALL: Final = re.compile(r"(^|[/\-_.])(mini|small|lite|flash-lite|haiku|luna|instant|air|8x7b|command-r7b)([/\-_.:]|$)")
+_SMALL: Final = re.compile(
+    r"(^|[/\-_.])(mini|small|lite|flash-lite|haiku|luna|instant|air|8x7b|command-r7b)([/\-_.:]|$)"
+)
 
 # Billions of parameters, those of a mixture counted in all: below 4 runs anywhere, below 40 on one card.
 _TINY_BELOW: Final = 4.0

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from rotor_core._policy.category import detect_category
+from rotor_core._policy.content import Messages, fields, items
 from rotor_core._request import Estimate
-
-Messages = str | Sequence[Mapping[str, Any]]
 
 # An answer's length when nothing is known of it; a model that thinks aloud first is counted for its thoughts too.
 EXPECTED_OUTPUT: Final = 256
@@ -93,7 +92,7 @@ def estimate_tokens(messages: Messages, tools: Sequence[Any] | None = None, mode
     else:
         for message in messages:
             content = message.get("content")
-            total += _MESSAGE + (text_tokens(content) if isinstance(content, str) else _parts(content))
+            total += _MESSAGE + (text_tokens(content) if isinstance(content, str) else sum(map(_part, items(content))))
             if len(message) > 2:
                 total += _besides(message)
     if tools:
@@ -116,40 +115,34 @@ def text_tokens(text: str) -> int:
     return ((ascii_chars + 3) >> 2) + ((two + 1) >> 1) + three + 2 * four
 
 
-def _parts(content: object) -> int:
-    """Tokens of a list of content parts."""
-    if not isinstance(content, list | tuple):
-        return 0
-    return sum(_part(part) for part in content)
-
-
 def _part(part: object) -> int:
     if isinstance(part, str):
         return text_tokens(part)
-    if not isinstance(part, Mapping):
-        return 0
-    if isinstance(text := part.get("text"), str):
-        return text_tokens(text)
+    text = fields(part).get("text")
+    return text_tokens(text) if isinstance(text, str) else _medium(fields(part))
+
+
+def _medium(part: Mapping[str, Any]) -> int:
+    """Tokens of an image, a sound or a file."""
     match part.get("type"):
         case "image_url" | "image" | "input_image":
-            image = part.get("image_url")
-            low = isinstance(image, Mapping) and image.get("detail") == "low"
-            return _IMAGE_LOW if low or part.get("detail") == "low" else _IMAGE
+            detail = fields(part.get("image_url")).get("detail") or part.get("detail")
+            return _IMAGE_LOW if detail == "low" else _IMAGE
         case "input_audio" | "audio":
             return _AUDIO
-        case "text":
+        case "text" | None:
             return 0
         case _:
             return _OTHER_PART
 
 
 def _besides(message: Mapping[str, Any]) -> int:
-    """Tokens of what a message has beside its content: a name, the calls it made, the id of the call it answers."""
+    """Tokens of what a message has beside its content: a name, the calls it made."""
     total = 1 if message.get("name") else 0
-    for call in message.get("tool_calls") or ():
-        function = call.get("function", call) if isinstance(call, Mapping) else {}
+    for call in items(message.get("tool_calls")):
+        function = fields(fields(call).get("function")) or fields(call)
         text = f"{function.get('name', '')}{function.get('arguments', '')}"
-        total += _TOOL_CALL + (text_tokens(text) if not text.isascii() else int(len(text) * _JSON) + 1)
+        total += _TOOL_CALL + (int(len(text) * _JSON) + 1 if text.isascii() else text_tokens(text))
     return total
 
 

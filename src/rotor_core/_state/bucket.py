@@ -41,7 +41,9 @@ class Bucket:
             if self.coming:
                 return self._between(t, amount)
         e = self.tat + (amount - self.value) * self.pace + self.guard
-        return e if e > t else t
+        if e > t:
+            return e
+        return t
 
     def charge(self, now: float, at: float, amount: float) -> float:
         """Take `amount` at `at`, not before `now`; return the charge's mark."""
@@ -105,7 +107,7 @@ class Bucket:
         return tat if tat > now else None
 
     def _take(self, at: float, amount: float) -> None:
-        self.tat = (at if at > self.tat else self.tat) + amount * self.pace
+        self.tat = max(at, self.tat) + amount * self.pace
         self.cum += amount
 
     def _pour(self, now: float) -> None:

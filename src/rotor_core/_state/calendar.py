@@ -9,7 +9,7 @@ A period is touched by `t` when `start - edge <= t < end + edge`, in that form e
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nextafter
 
 from rotor_core._model import Per
 from rotor_core._state.spans import span
@@ -32,7 +32,8 @@ class Calendar:
     __slots__ = ("cap", "edge", "per", "periods", "soon", "tz", "value")
 
     def __init__(self, value: float, per: Per, tz: str, edge: float, soon: float) -> None:
-        self.value, self.per, self.tz, self.edge, self.soon = value, per, tz, edge, soon
+        self.value, self.tz, self.edge, self.soon = value, tz, edge, soon
+        self.per: Per = per
         self.cap = value * (1 + _SLACK)  # so that three times 0.1 fit into 0.3
         self.periods: list[Period] = []
 
@@ -66,15 +67,15 @@ class Calendar:
             period.used += amount
         return 0.0
 
-    def change(self, now: float, at: float, amount: float, mark: float, actual: float) -> None:
+    def change(self, now: float, at: float, amount: float, _mark: float, actual: float) -> None:
         """Replace a charge of `amount` by `actual`, in every period that it was charged to."""
         self._forget(now)
         for period in self._touched(at):
             period.used = max(0.0, period.used + actual - amount)
 
-    def move(self, now: float, at: float, amount: float, mark: float) -> float:
+    def move(self, now: float, at: float, amount: float, _mark: float) -> float:
         """Let a charge count from `now` instead of an earlier `at`."""
-        self.change(now, at, amount, mark, 0.0)
+        self.change(now, at, amount, _mark, 0.0)
         return self.charge(now, now, amount)
 
     def resize(self, now: float, value: float) -> None:
@@ -113,7 +114,7 @@ class Calendar:
         """The periods that a charge at `t` may be counted in, by time."""
         touched = [self._period(t)]
         while t < touched[0].start + self.edge:
-            touched.insert(0, self._period(touched[0].start - self.edge / 2))
+            touched.insert(0, self._period(nextafter(touched[0].start, -inf)))
         while t >= touched[-1].end - self.edge:
             touched.append(self._period(touched[-1].end))
         return touched

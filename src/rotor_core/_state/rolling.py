@@ -57,7 +57,7 @@ class Rolling:
                 self._merge(now)
         return 0.0
 
-    def change(self, now: float, at: float, amount: float, mark: float, actual: float) -> None:
+    def change(self, now: float, at: float, amount: float, _mark: float, actual: float) -> None:
         """Replace a charge of `amount` by `actual`. One that no longer counts is left alone."""
         self._forget(now)
         if at + self.span > now and actual != amount:
@@ -65,9 +65,9 @@ class Rolling:
             # A past charge may have been merged into a later cell; a grant to come never is.
             self._add(self.ats[i] if i < len(self.ats) and self.ats[i] <= now else at, actual - amount)
 
-    def move(self, now: float, at: float, amount: float, mark: float) -> float:
+    def move(self, now: float, at: float, amount: float, _mark: float) -> float:
         """Let a charge count from `now` instead of an earlier `at`."""
-        self.change(now, at, amount, mark, 0.0)
+        self.change(now, at, amount, _mark, 0.0)
         return self.charge(now, now, amount)
 
     def resize(self, now: float, value: float) -> None:
@@ -133,11 +133,7 @@ class Rolling:
         room = self.cap - amount
         sums = [0.0, *accumulate(self.amounts)]
         ends = [at + self.span for at in self.ats]
-        tight = [
-            at
-            for k, at in enumerate(self.ats)
-            if at >= t and sums[k + 1] - sums[bisect_right(ends, at)] > room
-        ]
+        tight = [at for k, at in enumerate(self.ats) if at >= t and sums[k + 1] - sums[bisect_right(ends, at)] > room]
         while True:
             ended = bisect_right(ends, t)
             if sums[bisect_right(self.ats, t)] - sums[ended] > room:

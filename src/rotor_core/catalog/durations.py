@@ -15,9 +15,7 @@ _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+")
 
 def parse_duration(value: object) -> float:
     """Seconds. Raises `ValueError` for whatever is not a duration, is negative, or is not finite."""
-    if isinstance(value, bool):
-        raise ValueError(EXPECTED)
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     elif isinstance(value, str) and _WHOLE.fullmatch(text := value.strip().lower()):
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Final
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-
 from rotor_core._model import SECONDS, Per
 from rotor_core.catalog.durations import EXPECTED, parse_duration
 from rotor_core.catalog.urls import PROXY_SCHEMES, base_url_problem, url_problem
@@ -28,17 +27,23 @@ _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def wrong(
-    problem: str, expected: str | None = None, *, among: Sequence[str] = (), at: Sequence[str | int] = (), value: object = None
+    problem: str,
+    expected: str | None = None,
+    *,
+    among: Sequence[str] = (),
+    at: Sequence[str | int] = (),
+    value: object = None,
 ) -> PydanticCustomError:
     """`at`: where it is, seen from what is checked. `value`: what to show, if not what stands there."""
     context: dict[str, Any] = {"expected": expected, "among": list(among), "at": list(at), "shown": value}
-    return PydanticCustomError(RAISED, problem.replace("{", "{{").replace("}", "}}"), context)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return PydanticCustomError(RAISED, problem.replace("{", "{{").replace("}", "}}"), context)  # pyright: ignore[reportArgumentType]  # it wants a literal
 
 
 def described(value: object) -> str:
     """What a value is, for people: what stands there may be too long, or too secret, to show."""
-    names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return "nothing" if value is None else names.get(type(value), f"a {type(value).__name__}")
+    names = {"NoneType": "nothing", "dict": "a mapping", "list": "a list", "str": "text", "bool": "true or false"}
+    kind = type(value).__name__
+    return "a number" if kind in {"int", "float"} else names.get(kind, f"a {kind}")
 
 
 def _number(value: object, expected: str) -> float:
@@ -138,7 +143,9 @@ def _model_name(value: object) -> str:
 def _pool_name(value: object) -> str:
     name = _text(value)
     if "/" in name or name == "auto":
-        raise wrong("cannot be a pool's name", "text without `/`, and not `auto`, which means a pool by task", value=name)
+        raise wrong(
+            "cannot be a pool's name", "text without `/`, and not `auto`, which means a pool by task", value=name
+        )
     return name
 
 

@@ -49,16 +49,18 @@ class Holder(Counting, Protocol):
 
 
 def units_in(entry: object) -> list[Unit]:
+    """The units that an entry gives a figure for."""
     return [unit for unit in UNITS if getattr(entry, unit, None) is not None]
 
 
 def shorthands_in(section: object) -> list[str]:
+    """The shorthands that a section gives a figure for."""
     return [name for name in SHORTHANDS if getattr(section, name, None) is not None]
 
 
 def limits_of(section: Holder, source: str) -> tuple[Limit, ...] | None:
     """All limits of a section; None where it says nothing of them. `source` for those that do not name their own."""
-    short = _shorthands(section, source)
+    short = short_limits(section, source)
     if section.limits is None:
         return tuple(short) or None
     return tuple(limit for entry in section.limits for limit in expand(entry, source)) + tuple(short)
@@ -69,12 +71,16 @@ def expand(entry: Entry, source: str) -> list[Limit]:
     source = entry.source or source
     if units := units_in(entry):
         return [_limit(units[0], cast("float", getattr(entry, units[0])), entry.per, entry, source)]
-    return _shorthands(entry, source)
+    return short_limits(entry, source)
 
 
-def _shorthands(section: Counting, source: str) -> list[Limit]:
-    return [_limit(*SHORTHANDS[name][:1], cast("float", getattr(section, name)), SHORTHANDS[name][1], section, source)
-            for name in shorthands_in(section)]  # fmt: skip
+def short_limits(section: Counting, source: str) -> list[Limit]:
+    """The limits that a section's shorthands stand for, in the order of `shorthands_in`."""
+    found: list[Limit] = []
+    for name in shorthands_in(section):
+        unit, per = SHORTHANDS[name]
+        found.append(_limit(unit, cast("float", getattr(section, name)), per, section, source))
+    return found
 
 
 def _limit(unit: Unit, value: float, per: Per, counting: Counting, source: str) -> Limit:

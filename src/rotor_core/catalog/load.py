@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Catalog
+from rotor_core._model import Catalog, Pool
 from rotor_core.catalog import settings
 from rotor_core.catalog.credentials import key_variables
 from rotor_core.catalog.digest import digest
@@ -68,9 +68,9 @@ def load_report(
     allow_empty: bool = False,
 ) -> LoadReport:
     """As `load`, with its warnings."""
-    document = read(source)
-    from rotor_core.catalog.schema import validated
+    from rotor_core.catalog.schema import validated  # noqa: PLC0415  pydantic is imported only where something is loaded
 
+    document = read(source)
     root, places = validated(document), document.places
     store = settings.store_url(root, environ, schemes, places)
     policy = settings.policy(root, rankings, places)
@@ -82,7 +82,8 @@ def load_report(
     rules = settings.rules(root, places, warnings)
     if not deployments and not allow_empty:
         raise _nothing_left(resolver, root, document)
-    pools, default = ({}, root.default_pool or IMPLICIT)
+    pools: dict[str, Pool] = {}
+    default = root.default_pool or IMPLICIT
     if deployments:
         pools, default = Seating(known, specs, places, warnings).all(root)
     catalog = Catalog(
@@ -98,7 +99,7 @@ def _nothing_left(resolver: Resolver, root: RootSection, document: Document) -> 
     if root.providers:
         return document.places.error(("providers",), "none of these providers has a model to use", expected="`models:`")
     names = sorted({name for o in resolver.offers.values() for name in key_variables(o.name, o.env) if o.catalog})
-    expected = f"a key in the environment ({listed(names)}), or a rotor.yaml" if names else "a rotor.yaml with `providers`"
+    expected = (
+        f"a key in the environment ({listed(names)}), or a rotor.yaml" if names else "a rotor.yaml with `providers`"
+    )
     return document.places.error((), "no API key was found", expected=expected)
-
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rotor_core._model import Deployment, Pool, Seat
@@ -17,14 +16,16 @@ IMPLICIT: Final = "default"
 _NOT_CHAT: Final = frozenset({"transcription", "embedding"})
 
 
-@dataclass(frozen=True, slots=True)
 class Seating:
-    """What pools are made from, and how they are made."""
+    """What pools are made from, and how they are made. `warnings` is added to."""
 
-    known: Sequence[Known]
-    offers: Mapping[str, Offer]
-    places: Places
-    warnings: list[Finding]
+    def __init__(
+        self, known: Sequence[Known], offers: Mapping[str, Offer], places: Places, warnings: list[Finding]
+    ) -> None:
+        self.known, self.offers, self.places, self.warnings = known, offers, places, warnings
+        self._by_name: dict[str, list[Deployment]] = {}
+        for deployment in (d for k in known for d in k.deployments):
+            self._by_name.setdefault(deployment.name, []).append(deployment)
 
     def all(self, root: RootSection) -> tuple[dict[str, Pool], str]:
         """Every pool, and the default one's name. Raises `ConfigError`.
@@ -41,9 +42,13 @@ class Seating:
                 dead.add(name)
         default = root.default_pool or next(iter(root.pools or ()), IMPLICIT)
         if default in dead:
-            raise self.places.error(("pools", default), "none of its models has a key", expected="a key for one of them at least")
+            raise self.places.error(
+                ("pools", default), "none of its models has a key", expected="a key for one of them at least"
+            )
         for name in dead:
-            self.warnings.append(self.places.warning(("pools", name), "none of its models has a key, so it is left out"))
+            self.warnings.append(
+                self.places.warning(("pools", name), "none of its models has a key, so it is left out")
+            )
         for name, seats in self._plugin_pools().items():
             if name not in pools and name not in dead:
                 pools[name] = Pool(name, tuple(seats))
@@ -70,12 +75,17 @@ class Seating:
             at = (*place, index)
             if entry.model in first:
                 raise self.places.error(
-                    at, f"stands in this pool twice, first as [{first[entry.model]}]", value=entry.model, expected="each model once"
+                    at,
+                    f"stands in this pool twice, first as [{first[entry.model]}]",
+                    value=entry.model,
+                    expected="each model once",
                 )
             first[entry.model] = index
-            deployments = self._by_name().get(entry.model)
+            deployments = self._by_name.get(entry.model)
             if deployments is None:
-                self.warnings.append(self.places.warning(at, f"{entry.model} is left out: {self._why_not(at, entry.model)}"))
+                self.warnings.append(
+                    self.places.warning(at, f"{entry.model} is left out: {self._why_not(at, entry.model)}")
+                )
             seats.extend(Seat(d, entry.priority, entry.weight) for d in deployments or ())
         return seats
 
@@ -91,7 +101,7 @@ class Seating:
         raise self._unknown(at, model, provider)
 
     def _unknown(self, at: Place, model: str, provider: str) -> Exception:
-        names = [*self._by_name()]
+        names = [*self._by_name]
         for known in self.known:
             names.extend(f"{known.name}/{name}" for name in known.unusable)
         live = [name for name in names if name.startswith(f"{provider}/")]
@@ -102,21 +112,13 @@ class Seating:
             expected = f"`provider/model` with one of the providers {listed(providers)}"
         return self.places.error(at, "unknown model", value=model, expected=expected, among=names)
 
-    def _by_name(self) -> dict[str, list[Deployment]]:
-        by_name: dict[str, list[Deployment]] = {}
-        for known in self.known:
-            for deployment in known.deployments:
-                by_name.setdefault(deployment.name, []).append(deployment)
-        return by_name
-
     def _plugin_pools(self) -> dict[str, list[Seat]]:
         """Pools that plugins bring, one of a name made of all plugins' parts; a model without a key has no seat."""
-        by_name = self._by_name()
         pools: dict[str, list[Seat]] = {}
         for known in self._scope():
             for name, entries in (known.layers.first(lambda s: s.pools) or {}).items():
                 for entry in entries:
-                    found = by_name.get(f"{known.name}/{entry.model}", ())
+                    found = self._by_name.get(f"{known.name}/{entry.model}", ())
                     pools.setdefault(name, []).extend(Seat(d, entry.priority, entry.weight) for d in found)
         return {name: seats for name, seats in pools.items() if seats}
 

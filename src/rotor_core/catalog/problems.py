@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 from rotor_core._errors import ConfigError
@@ -19,7 +18,6 @@ Place = tuple[str | int, ...]
 
 MASK: Final = "**********"
 _LONGEST_SHOWN: Final = 80
-_NO_LINES: Final[Mapping[Place, int]] = MappingProxyType({})
 
 _KEY_PREFIX: Final = re.compile(r"(sk-|gsk_|xai-|hf_|nvapi-|AIza|csk-|tgp_|pplx-|fw_|Bearer )\S{8,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -42,9 +40,7 @@ def looks_secret(text: str) -> bool:
     """Whether `text` has the form of an API key: a vendor's prefix, a UUID, or a long run of letters and digits."""
     if _KEY_PREFIX.match(text) or _UUID.fullmatch(text):
         return True
-    return any(
-        any(c.isdigit() for c in run) and any(c.isalpha() for c in run) for run in _LONG_RUN.findall(text)
-    )
+    return any(any(c.isdigit() for c in run) and any(c.isalpha() for c in run) for run in _LONG_RUN.findall(text))
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:
@@ -102,7 +98,7 @@ class Places:
     """Where the keys of one document stand. `file` None: it was a mapping. `lines`: the line of each place, from 1."""
 
     file: str | None = None
-    lines: Mapping[Place, int] = field(default=_NO_LINES, repr=False)
+    lines: Mapping[Place, int] = field(default_factory=dict[Place, int], repr=False)
 
     def line(self, place: Place) -> int | None:
         """The line of `place`, or of the nearest place around it that has one."""

@@ -107,7 +107,9 @@ class Resolver:
             proxy=layers.first(lambda s: s.proxy),
         )
         if named and not layers.models:
-            self.warnings.append(self.places.warning(("providers", name, "models"), "no model is known, so it is not used"))
+            self.warnings.append(
+                self.places.warning(("providers", name, "models"), "no model is known, so it is not used")
+            )
         if not keys:
             return Known(name, named, layers, unusable=dict.fromkeys(layers.models, f"{name} has no key"))
         return self._deployed(provider, layers, keys, named=named)
@@ -123,7 +125,9 @@ class Resolver:
         for name in layers.models:
             usable = [c for c in held if layers.available(name, c.plan)]
             if not usable:
-                unusable[name] = f"it is not available under the plan {listed(dict.fromkeys(str(c.plan) for c in held))}"
+                unusable[name] = (
+                    f"it is not available under the plan {listed(dict.fromkeys(str(c.plan) for c in held))}"
+                )
             models = {plan: layers.model(name, plan) for plan in {c.plan for c in usable}}
             for credential in usable:
                 model = models[credential.plan]
@@ -138,7 +142,7 @@ class Resolver:
         """The plugin's own section. A broken one is a warning and is left out: it must not take the rest down."""
         if not offer.catalog:
             return
-        from rotor_core.catalog.schema import validated_provider
+        from rotor_core.catalog.schema import validated_provider  # noqa: PLC0415  as in `load`
 
         try:
             data = read(offer.catalog).data
@@ -152,23 +156,26 @@ class Resolver:
         place = ("providers", name, "keys")
         if entries is None:
             names = key_variables(name, variables)
-            if not (keys := from_environment(names, self.environ)):
+            in_environment = from_environment(names, self.environ)
+            if not in_environment:
                 expected = f"a key in {listed(names)}, or `keys: []` if it needs none"
                 self._miss(self.places.error(place, "no key was found", expected=expected))
-            return keys
+            return in_environment
         if not entries:
             return [NO_KEY_NEEDED]
         found: dict[str, int] = {}
-        keys = []
+        keys: list[Key] = []
         for index, entry in enumerate(entries):
             secret = entry.value or self.environ.get(entry.env or "", "").strip()
             if not secret:
-                problem = "the environment variable is " + ("empty" if entry.env in self.environ else "not set")
-                expected = "the name of a variable that holds the key"
+                problem = f"the variable that it names is {'empty' if entry.env in self.environ else 'not set'}"
+                expected = "the name of an environment variable that holds the key"
                 at = (*place, index, "env")
                 self._miss(self.places.error(at, problem, value=entry.env, expected=expected))
             elif secret in found:
-                raise self.places.error((*place, index), f"is the same key as keys[{found[secret]}]", expected="each key once")
+                raise self.places.error(
+                    (*place, index), f"is the same key as keys[{found[secret]}]", expected="each key once"
+                )
             else:
                 found[secret] = index
                 keys.append(Key(Secret(secret), entry.quota, entry.plan))

@@ -6,7 +6,7 @@ checked where it is resolved, in `providers`, `pools` and `settings`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -31,9 +31,20 @@ from rotor_core.catalog.fields import (
     described,
     wrong,
 )
-from rotor_core.catalog.limits import SHORTHANDS, TOKEN_UNITS, UNITS, expand, identity, shorthands_in, units_in
+from rotor_core.catalog.limits import (
+    SHORTHANDS,
+    TOKEN_UNITS,
+    UNITS,
+    expand,
+    identity,
+    short_limits,
+    shorthands_in,
+    units_in,
+)
 from rotor_core.catalog.problems import listed
 from rotor_core.catalog.translate import translated
+
+S = TypeVar("S", bound=BaseModel)
 
 Category = Literal["tiny", "small", "large", "reasoning"]
 Capability = Literal[
@@ -53,10 +64,11 @@ class Section(BaseModel):
     def _only_known_keys(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             raise wrong(f"is {described(data)}", f"a mapping of {listed(cls.model_fields)}")
-        for key in data:
+        section = cast("dict[str, Any]", data)
+        for key in section:
             if key not in cls.model_fields:
                 raise wrong("unknown key", listed(cls.model_fields), among=tuple(cls.model_fields), at=(key,))
-        return data
+        return section
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -78,13 +90,17 @@ class LimitSection(Section):
     rpd: Positive | None = Field(None, description="Requests per day.")
     tpm: Positive | None = Field(None, description="Tokens per minute.")
     tpd: Positive | None = Field(None, description="Tokens per day.")
-    per: Period | None = Field(None, description="The period: second, minute, hour, day, month, or a number of seconds.")
+    per: Period | None = Field(
+        None, description="The period: second, minute, hour, day, month, or a number of seconds."
+    )
     window: TimeWindow | None = Field(
-        None, description="bucket: refills continuously (default); rolling: any such period; calendar: by the wall clock."
+        None,
+        description="bucket: refills continuously (default); rolling: any such period; calendar: by the wall clock.",
     )
     tz: Zone | None = Field(None, description="Time zone of a calendar window, an IANA name. UTC when absent.")
     counts: Counts | None = Field(
-        None, description="What a token limit deducts: usage (default), or requested: prompt and max_tokens at admission."
+        None,
+        description="What a token limit deducts: usage (default), or requested: prompt and max_tokens at admission.",
     )
     source: Text | None = Field(None, description="Where the figure is from, with its date.")
 
@@ -120,7 +136,8 @@ class LimitsHolder(Section):
     """What may have limits: written out, or as shorthands with `window`, `tz` and `counts` beside them."""
 
     limits: Annotated[
-        list[LimitSection] | None, BeforeValidator(_as_list, json_schema_input_type=list[LimitSection] | LimitSection | None)
+        list[LimitSection] | None,
+        BeforeValidator(_as_list, json_schema_input_type=list[LimitSection] | LimitSection | None),
     ] = Field(None, description="Every limit. Absent: unknown, so it is learned. Empty: there are none.")
     rps: Positive | None = Field(None, description="Requests per second; short for an entry of `limits`.")
     rpm: Positive | None = Field(None, description="Requests per minute; short for an entry of `limits`.")
@@ -136,15 +153,20 @@ class LimitsHolder(Section):
         short = shorthands_in(self)
         for name in ("window", "tz", "counts"):
             if getattr(self, name) and not short:
-                raise wrong("qualifies nothing", f"one of {listed(SHORTHANDS)} beside it, or to stand in `limits`", at=(name,))
+                raise wrong(
+                    "qualifies nothing", f"one of {listed(SHORTHANDS)} beside it, or to stand in `limits`", at=(name,)
+                )
         if short:
             _check_counting(self, "tpm" in short or "tpd" in short)
         seen: dict[str, int] = {}
         for index, entry in enumerate(self.limits or ()):
             for limit in expand(entry, ""):
-                if identity(limit) in seen:
-                    raise wrong(f"counts the same as limits[{seen[identity(limit)]}]", "each window once", at=("limits", index))
-                seen[identity(limit)] = index
+                first = seen.setdefault(identity(limit), index)
+                if first != index:
+                    raise wrong(f"counts the same as limits[{first}]", "each window once", at=("limits", index))
+        for name, limit in zip(short, short_limits(self, ""), strict=True):
+            if identity(limit) in seen:
+                raise wrong(f"counts the same as limits[{seen[identity(limit)]}]", "each window once", at=(name,))
         return self
 
 
@@ -172,7 +194,9 @@ class ModelSection(LimitsHolder):
     category: Category | None = Field(None, description="Its size; detected from its name when absent.")
     price: PriceSection | None = Field(None, description="USD per million tokens; both 0 is free, absent is unknown.")
     available: bool | None = Field(None, description="False leaves the model out.")
-    plans: dict[Text, PlanSection] | None = Field(None, description="What differs from plan to plan, by the plan's name.")
+    plans: dict[Text, PlanSection] | None = Field(
+        None, description="What differs from plan to plan, by the plan's name."
+    )
 
 
 class ProviderPlanSection(LimitsHolder):
@@ -214,15 +238,23 @@ Model = Annotated[ModelSection, BeforeValidator(_nothing_is_empty, json_schema_i
 class ProviderSection(LimitsHolder):
     """A provider. What is absent comes from its plugin's catalog and from the environment."""
 
-    adapter: Text | None = Field(None, description="Who speaks its wire format, e.g. openai-compatible; absent: its own plugin.")
-    base_url: BaseUrl | None = Field(None, description="What precedes /chat/completions (or the format's own first path).")
+    adapter: Text | None = Field(
+        None, description="Who speaks its wire format, e.g. openai-compatible; absent: its own plugin."
+    )
+    base_url: BaseUrl | None = Field(
+        None, description="What precedes /chat/completions (or the format's own first path)."
+    )
     headers: dict[Text, str] | None = Field(None, description="HTTP headers to send with every request.")
     timeout: Timeout | None = Field(None, description="Longest time for one call; 120s when absent.")
     proxy: Proxy | None = Field(None, description="Proxy to go through.")
     plan: Text | None = Field(None, description="Plan of its keys, e.g. free: it sets limits and prices.")
-    keys: list[KeySection] | None = Field(None, description="API keys. Absent: from the environment. Empty: it needs none.")
+    keys: list[KeySection] | None = Field(
+        None, description="API keys. Absent: from the environment. Empty: it needs none."
+    )
     models: dict[ModelName, Model] | None = Field(None, description="Its models, by the provider's own names.")
-    plans: dict[Text, ProviderPlanSection] | None = Field(None, description="Limits that all models of a quota share, by plan.")
+    plans: dict[Text, ProviderPlanSection] | None = Field(
+        None, description="Limits that all models of a quota share, by plan."
+    )
     pools: dict[PoolName, list[PoolEntry]] | None = Field(
         None, description="For plugins: pools that exist without a file, of this provider's models by their bare names."
     )
@@ -240,15 +272,24 @@ class PolicySection(Section):
     """How to choose, how long to wait, how often to try, what may be spent."""
 
     ranking: Text = Field(
-        "free-first", description="Order over candidates: free-first, cheapest, fastest, spread, balanced, or a plugin's."
+        "free-first",
+        description="Order over candidates: free-first, cheapest, fastest, spread, balanced, or a plugin's.",
     )
     max_attempts: Count = Field(3, description="Calls that one request may cost.")
     max_wait: Duration = Field(30.0, description="Longest wait for capacity.")
-    max_wait_for_free: Duration = Field(0.0, description="How long a free seat is worth waiting for while a paid one is open.")
+    max_wait_for_free: Duration = Field(
+        0.0, description="How long a free seat is worth waiting for while a paid one is open."
+    )
     paid: Literal["allowed", "never"] = Field("allowed", description="Whether money may be spent.")
     budget: BudgetSection | None = Field(None, description="The most that may be spent.")
-    stream_break: Literal["raise", "continue"] = Field("raise", description="When a stream breaks after its first chunk.")
+    stream_break: Literal["raise", "continue"] = Field(
+        "raise", description="When a stream breaks after its first chunk."
+    )
     on_store_error: Literal["local", "refuse"] = Field("local", description="When the store is out of reach.")
+
+
+def _default_policy() -> PolicySection:
+    return PolicySection.model_validate({})
 
 
 class WhenSection(Section):
@@ -299,12 +340,15 @@ class RootSection(Section):
 
     version: Literal[1] | None = Field(None, description="Version of this format.")
     store: Text | None = Field(
-        None, description="Where limits are counted: memory://, sqlite:///file, redis://host:port/db, dynamodb://table?region=."
+        None,
+        description="Where limits are counted: memory://, sqlite:///file, redis://host:port/db, dynamodb://table?region=.",
     )
     providers: dict[ProviderName, Provider] | None = Field(None, description="Providers by name.")
-    pools: dict[PoolName, list[PoolEntry]] | None = Field(None, description="Named sets of models that a request draws from.")
+    pools: dict[PoolName, list[PoolEntry]] | None = Field(
+        None, description="Named sets of models that a request draws from."
+    )
     default_pool: Text | None = Field(None, description="The pool of a request that names none.")
-    policy: PolicySection = Field(PolicySection(), description="How to choose, wait, try and spend.")  # pyright: ignore[reportCallIssue]
+    policy: PolicySection = Field(default_factory=_default_policy, description="How to choose, wait, try and spend.")
     rules: list[RuleSection] = Field([], description="What requests of some kind need or prefer.")
 
 
@@ -314,19 +358,22 @@ SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def validated(document: Document) -> RootSection:
     """The document as sections. Raises the one `ConfigError` that its first fault deserves."""
     if document.places.file is not None and "version" not in document.data:
-        raise document.places.error(("version",), "is missing", expected="`version: 1`", among=())
-    try:
-        return RootSection.model_validate(document.data)
-    except ValidationError as exc:
-        raise translated(exc, document) from None
+        raise document.places.error(("version",), "is missing", expected="`version: 1`")
+    return _read(RootSection, document)
 
 
 def validated_provider(document: Document) -> ProviderSection:
     """A plugin's catalog, which has the shape of one provider's section. Raises `ConfigError`."""
+    return _read(ProviderSection, document)
+
+
+def _read(section: type[S], document: Document) -> S:
     try:
-        return ProviderSection.model_validate(document.data)
+        return section.model_validate(document.data)
     except ValidationError as exc:
-        raise translated(exc, document) from None
+        error = translated(exc, document)
+    # Raised out here so that it has no context: pydantic's error shows what it was given, secrets too.
+    raise error
 
 
 def json_schema() -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _place(loc: tuple[str | int, ...], data: Any) -> Place:
     """Where the fault stands in what was written: without steps that only the schema knows, such as a list of one."""
     place: list[str | int] = []
     for part in loc:
-        if part == "[key]" or (isinstance(part, int) and not isinstance(data, list)):
+        if part == "[key]" or isinstance(data, str) or (isinstance(part, int) and not isinstance(data, list)):
             continue
         place.append(part)
         data = _step(data, part)
@@ -72,8 +72,11 @@ def _at(place: Place, data: Any) -> Any:
 
 
 def _step(data: Any, part: str | int) -> Any:
-    if isinstance(data, dict) and part in data:
+    return None if isinstance(data, str) else _get(data, part)
+
+
+def _get(data: Any, part: str | int) -> Any:
+    try:
         return data[part]
-    if isinstance(data, list) and isinstance(part, int) and part < len(data):
-        return data[part]
-    return None
+    except (KeyError, IndexError, TypeError):
+        return None

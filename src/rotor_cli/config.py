@@ -1,0 +1,101 @@
+"""`rotor config`: write a first rotor.yaml, judge one, print its JSON Schema."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotor_cli.failures import FAILED, CommandFailed
+
+if TYPE_CHECKING:
+    from rotor_core.catalog.problems import Finding
+
+
+@click.group()
+def config() -> None:
+    """Write, check and describe rotor.yaml."""
+
+
+@config.command()
+@click.option(
+    "--path", type=click.Path(path_type=Path, dir_okay=False), default="rotor.yaml", show_default=True, help="Where."
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+def init(*, path: Path, force: bool) -> None:
+    """Write a commented rotor.yaml to begin with."""
+    from rotor_core.catalog.starter import starter
+
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(starter())
+    except FileExistsError as error:
+        raise CommandFailed(f"{path} is there already; --force replaces it, --path writes elsewhere") from error
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(f"wrote {path}; next: `rotor config check {path}`")
+
+
+@config.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on one line.")
+def check(*, file: Path | None, as_json: bool) -> int:
+    """Judge FILE, or the rotor.yaml that would be used. Status 1 where it cannot be used."""
+    found, findings = _findings(file)
+    errors = sum(f.level == "error" for f in findings)
+    if as_json:
+        _print_json(found, findings)
+    else:
+        _print_findings(found, findings, errors)
+    return FAILED if errors else 0
+
+
+def _findings(file: Path | None) -> tuple[str, Sequence[Finding]]:
+    """What was judged, and what was found."""
+    from rotor_core.catalog.check import check as judge
+    from rotor_core.catalog.sources import found_config
+    from rotor_core.plugins import installed
+
+    plugins = installed()
+    source = found_config(os.environ) if file is None else file
+    name = "the environment (no rotor.yaml was found)" if source is None else str(source)
+    return name, judge(
+        source, environ=os.environ, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores
+    )
+
+
+def _print_findings(found: str, findings: Sequence[Finding], errors: int) -> None:
+    for finding in findings:
+        colour = "red" if finding.level == "error" else "yellow"
+        click.echo(f"{_styled(finding.level, colour)}: {finding.message}")
+    warnings = len(findings) - errors
+    verdict = "cannot be used" if errors else "is good" if not warnings else "can be used"
+    said = f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    click.echo(f"{found}: {verdict}{said}")
+
+
+def _styled(text: str, colour: str) -> str:
+    """`text` in a colour where standard output is a terminal that wants one; click strips it elsewhere."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour)
+
+
+def _print_json(found: str, findings: Sequence[Finding]) -> None:
+    from rotor_cli.terminal import print_json
+
+    rows: list[dict[str, Any]] = [
+        {"level": f.level, "message": f.message, "file": f.file, "line": f.line, "key": f.key} for f in findings
+    ]
+    print_json({"source": found, "findings": rows})
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of rotor.yaml, for editors and for checks elsewhere."""
+    import json
+
+    from rotor_core.catalog.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

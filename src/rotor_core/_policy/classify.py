@@ -1,0 +1,356 @@
+"""What a provider's error means, in our vocabulary. Pure and table-driven; it never raises, whatever it is given.
+
+Three tables, read from the top, the first match wins: kinds (`GENERAL`, and before it the provider's own dialect),
+windows (which limit it speaks of) and scopes (whom it concerns). Statuses alone say little: a bad key is 400, 401 or
+403 somewhere, too large a request 413 or 429, money 400, 402, 403, 412 or 429, so codes and words come first. The
+figures and words are those of recorded errors of some twenty providers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from rotor_core._outcome import FailedUnit, Failure, FailureKind, Scope
+from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
+
+LONGEST_BODY: Final = 2**20
+"""Characters of a body that are read. Some servers quote the whole request in an error."""
+LONGEST_TEXT: Final = 20_000
+"""Characters of its messages that are searched. The longest known error has a tenth of it."""
+LONGEST_MESSAGE: Final = 1_000
+"""Characters that a `Failure` keeps for people."""
+SHORT_WAIT: Final = 3600.0
+"""Seconds. A day's allotment that is back within an hour is a limit to wait for; later, it is used up."""
+
+_HAS_WAIT: Final[frozenset[FailureKind]] = frozenset(
+    {"rate_limit", "quota_exhausted", "overloaded", "server_error", "timeout", "unknown"}
+)
+"""Kinds for which waiting may help. Groq sends `retry-after` with requests that no wait makes smaller."""
+
+Period = Literal["second", "minute", "hour", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case."""
+
+    status: int | None
+    codes: frozenset[str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`kind` if one of the statuses, one of the codes or the words are there; `only`: and the status is one of these."""
+
+    kind: FailureKind
+    statuses: frozenset[int] = frozenset()
+    codes: frozenset[str] = frozenset()
+    words: re.Pattern[str] | None = None
+    only: frozenset[int | None] | None = None
+
+    def matches(self, facts: Facts) -> bool:
+        if self.only is not None and facts.status not in self.only:
+            return False
+        if facts.status in self.statuses or not self.codes.isdisjoint(facts.codes):
+            return True
+        return self.words is not None and self.words.search(facts.text) is not None
+
+
+Dialect = tuple[Rule, ...]
+
+
+def _rule(
+    kind: FailureKind, *statuses: int, codes: str = "", words: str = "", only: tuple[int | None, ...] | None = None
+) -> Rule:
+    pattern = re.compile(words, re.IGNORECASE) if words else None
+    return Rule(kind, frozenset(statuses), frozenset(codes.split()), pattern, None if only is None else frozenset(only))
+
+
+GENERAL: Final[Dialect] = (
+    _rule(
+        "content_filter",
+        codes="content_filter content_policy_violation responsibleaipolicyviolation",
+        words=r"content management policy|content[ _]policy violation|flagged by (?:our|the) (?:safety|moderation)",
+    ),
+    _rule(
+        "context_length",
+        codes="context_length_exceeded context_window_exceeded",
+        words=r"maximum context length|exceeds? (?:the|this|its) (?:model'?s? )?(?:maximum )?context (?:window|length)"
+        r"|context[_ ]length[_ ]exceeded|prompt is too long|input token count exceeds|reduce the length of the (?:messages|prompt)",
+    ),
+    _rule(
+        "billing",
+        402,
+        codes="insufficient_balance billing_not_active billing_hard_limit_reached credit_balance_too_low 1113",
+        words=r"insufficient (?:account )?(?:balance|credits?|funds)|credit balance|余额不足|spending limit|more credits"
+        r"|only afford|past invoices|included credits|billing hard limit|account is not active|monthly limit"
+        r"|extra usage is required|payment required|out of credits|arrears|overdue",
+    ),
+    _rule("quota_exhausted", codes="insufficient_quota quota_exhausted"),
+    _rule(
+        "too_large",
+        413,
+        codes="request_too_large payload_too_large string_above_max_length",
+        words=r"(?:request|payload|entity|body|file) (?:entity |body |size )?(?:is )?too large",
+    ),
+    _rule(
+        "overloaded",
+        503, 529,
+        codes="overloaded_error overloaded engine_overloaded service_tier_capacity_exceeded capacity_exceeded 3505 queue_exceeded",
+        words=r"overloaded|over capacity|capacity exceeded|experiencing high demand|at the moment\. please wait"
+        r"|no capacity|too_many_requests_error: queue|model is (?:currently )?busy",
+    ),
+    _rule(
+        "rate_limit",
+        429,
+        codes="rate_limit_exceeded rate_limited ratelimitreached rate_limit_reached_error rate_limit_error too_many_requests"
+        " resource_exhausted 1300",
+        words=r"rate[- _]?limit(?:ed|s)? (?:reached|exceeded|is exceeded)|been rate[- ]limited|too many requests|rate[- ]limited"
+        r"|exceeded (?:\w+ )?(?:\w+ )?rate limit|quota exceeded|per minute limit exceeded|exceeded your current quota|exceeded your \w+ (?:token )?usage",
+    ),
+    _rule(
+        "auth",
+        401,
+        codes="invalid_api_key authentication_error unauthenticated api_key_invalid",
+        words=r"(?:invalid|incorrect|missing|wrong|expired|revoked) (?:api|subscription|authentication)[ _-]?(?:key|header|token)?"
+        r"|api[ _]key (?:is )?(?:not valid|invalid|expired)|authentication fail|\bunauthorized\b|no auth credentials",
+        only=(400, 401, 403, 407, None),
+    ),
+    _rule(
+        "not_found",
+        301, 302, 303, 307, 308, 404, 410,
+        codes="model_not_found model_decommissioned invalid_model not_found not_found_error unknown_model",
+        words=r"model\b.{0,120}?\b(?:does not exist|not found|is not found|decommissioned|was removed|no longer supported"
+        r"|is not a valid model|has been deprecated)|(?:not a valid|invalid|unknown) model\b|no endpoints found",
+        only=(301, 302, 303, 307, 308, 400, 404, 410, 422, None),
+    ),
+    _rule(
+        "permission",
+        403,
+        codes="permission_denied permission_error forbidden tier_not_allowed",
+        words=r"permission denied|\bforbidden\b",
+        only=(400, 403, None),
+    ),
+    _rule("timeout", 408, 504, codes="timeout request_timeout deadline_exceeded", words=r"\btimed out\b|\btimeout\b", only=(408, 500, 502, 504, 524, None)),
+    _rule(
+        "server_error",
+        *range(500, 600),
+        codes="server_error internal_error internal_server_error api_error internal",
+        words=r"(?:server|service) (?:had|experienced) an error|internal (?:server )?error|bad gateway|service unavailable",
+    ),
+    _rule("bad_request", *range(400, 500), codes="invalid_request_error bad_request invalid_argument", words=r"\bbad request\b"),
+)  # fmt: skip
+
+DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
+    {
+        "openai": (_rule("overloaded", codes="slow_down"),),
+        "groq": (
+            # Not the request is at fault but what the model made of it: asked again, or elsewhere, it may do better.
+            _rule("server_error", codes="tool_use_failed json_validate_failed"),
+            _rule("overloaded", 498),
+        ),
+    }
+)
+"""By provider: what one of them says differently. Its rules come before the general ones."""
+
+
+def classify_failure(provider: str, status: int | None, headers: Mapping[str, str], body: str | bytes) -> Failure:
+    """What an error means. `status` None: not known, or an error inside an answer of success.
+
+    `body` is the provider's answer as it came, or any text that quotes it. An unknown provider gets the general
+    dialect, an unknown error the kind `unknown`. A `retry-after` on a success is no error and is not looked at.
+    """
+    headers = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    facts = read(status, body)
+    rules = (*DIALECTS.get(str(provider).lower(), ()), *GENERAL)
+    kind = next((rule.kind for rule in rules if rule.matches(facts)), "unknown")
+    unit, per = window_of(facts)
+    limit, used, requested = (_figure(patterns, facts.text) for patterns in (_LIMITS, _USED, _REQUESTED))
+    success = facts.status is not None and 200 <= facts.status < 300
+    wait = None if success else _wait_of(headers, facts.text)
+    kind = _settle(kind, facts, per, limit, requested, wait)
+    if kind not in _HAS_WAIT:
+        wait = None
+    if kind in ("context_length", "too_large") and unit is None and limit is not None:
+        unit = "tokens" if "token" in facts.text.lower() else None
+    return Failure(kind, unit, per, limit, used, requested, wait, _scope_of(kind, facts.text), status, facts.text[:LONGEST_MESSAGE])
+
+
+def _settle(
+    kind: FailureKind, facts: Facts, per: Period | None, limit: float | None, requested: float | None, wait: float | None
+) -> FailureKind:
+    """What the table cannot say: which refusals for rate no short wait ends."""
+    if kind != "rate_limit":
+        return kind
+    if limit is not None and requested is not None and requested > limit > 0:
+        return "too_large"
+    if per in ("day", "month") and (wait is None or wait > SHORT_WAIT):
+        return "quota_exhausted"
+    if wait is None and per is None and _USED_UP.search(facts.text):
+        return "quota_exhausted"
+    return kind
+
+
+_USED_UP: Final = re.compile(r"exceeded your current quota|allocated quota exceeded|used up your|daily free allocation", re.IGNORECASE)
+
+
+# ---- what an error says -------------------------------------------------------------------------------------------
+
+
+def read(status: int | None, body: str | bytes) -> Facts:
+    """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    text = text[:LONGEST_BODY]
+    codes: set[str] = set()
+    messages: list[str] = []
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        codes = {code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT])}
+        messages = [text]
+    else:
+        _gather(data, codes, messages, 0)
+        if not messages:
+            messages = [text]
+    if status is None:
+        status = next((int(code) for code in sorted(codes) if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600), None)
+    return Facts(status if isinstance(status, int) else None, frozenset(codes), "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT])
+
+
+_QUOTED_CODES: Final = re.compile(r"""["']?\b(?:code|type|status|reason)["']?\s?:\s?["']?([\w.-]{3,60})""", re.IGNORECASE)
+"""Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
+
+_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type")
+_TEXT_KEYS: Final = ("message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description")
+
+
+def _gather(data: Any, codes: set[str], messages: list[str], depth: int) -> None:
+    """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
+    if isinstance(data, str):
+        messages.append(data)
+    elif isinstance(data, list) and depth < 6:
+        for item in data[:20]:
+            _gather(item, codes, messages, depth + 1)
+    elif isinstance(data, dict) and depth < 6:
+        for key in _CODE_KEYS:
+            value = data.get(key)
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                codes.add(str(value)[:60].lower())
+        for key in _TEXT_KEYS:
+            if data.get(key) is not None:
+                _gather(data[key], codes, messages, depth + 1)
+
+
+# ---- which limit --------------------------------------------------------------------------------------------------
+
+_ABBREVIATED: Final = re.compile(r"\b(IT|OT|T|R|AS)P([SMHD])\b|\b(AS)([HD])\b")
+_UNITS: Final[Mapping[str, FailedUnit]] = {
+    "IT": "input_tokens", "OT": "output_tokens", "T": "tokens", "R": "requests", "AS": "audio_seconds",
+}  # fmt: skip
+_PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
+
+_SPELT: Final = re.compile(
+    r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
+    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
+    re.IGNORECASE,
+)
+_SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
+    ("input", "input_tokens"), ("output", "output_tokens"), ("audio", "audio_seconds"), ("token", "tokens"), ("", "requests"),
+)  # fmt: skip
+_ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ...]] = (
+    (re.compile(r"per 86400s|\bByDay\b|\bUserByModelByDay\b"), "requests", "day"),
+    (re.compile(r"free-models-per-day", re.IGNORECASE), "requests", "day"),
+    (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
+    (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
+    (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
+    (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
+    (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
+)
+
+
+def window_of(facts: Facts) -> tuple[FailedUnit | None, Period | None]:
+    """The unit and the period of the limit that a text names, each None where it names none."""
+    if found := _ABBREVIATED.search(facts.text):
+        unit, per = (found[1], found[2]) if found[1] else (found[3], found[4])
+        return _UNITS[unit], _PERIODS[per]
+    if found := _SPELT.search(facts.text):
+        what = found[1].lower()
+        return (
+            next(unit for word, unit in _SPELT_UNITS if word in what),
+            next(per for per in _PERIODS_SPELT if per.startswith(found[2].lower())),
+        )
+    return next(((unit, per) for pattern, unit, per in _ALONE if pattern.search(facts.text)), (None, None))
+
+
+_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
+
+_N: Final = r"~?(\d[\d,]{0,20}(?:\.\d{1,9})?)"
+
+
+def _figures(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+_LIMITS: Final = _figures(
+    rf"\bLimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}", rf"rate limit (?:is|of) {_N}",
+    rf"limited to {_N}", rf"max [RT]PM: {_N}", rf"max size: {_N}", rf"of tokens allowed {_N}", rf"tokens? limit exceeded: \d+ > {_N}",
+    rf"rate limit for your organization \([^)]{{0,80}}\) of {_N}", rf"allocation of {_N}", rf"total_tokens={_N}",
+)  # fmt: skip
+_USED: Final = _figures(rf"\bUsed:? {_N}")
+_REQUESTED: Final = _figures(
+    rf"\bRequested:? {_N}", rf"you requested (?:about |up to )?{_N} tokens", rf"resulted in {_N} tokens", rf"limit exceeded: {_N} >",
+    rf"max_tokens={_N} cannot",
+)  # fmt: skip
+
+
+def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
+    """The first number that one of the patterns finds."""
+    for pattern in patterns:
+        if found := pattern.search(text):
+            return parse_number(found[1])
+    return None
+
+
+# ---- how long, and whom -------------------------------------------------------------------------------------------
+
+_WAIT: Final = re.compile(
+    rf"""(?:(?:try|retry)(?:ing)?(?:\s+again)?\s+(?:in|after)|please wait|retryDelay["']?\s?:\s?["']?)\s?({DURATION})""",
+    re.IGNORECASE,
+)
+
+
+def _wait_of(headers: Mapping[str, str], text: str) -> float | None:
+    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds."""
+    found = _WAIT.search(text)
+    said = parse_duration(found[1]) if found else None
+    return said if said is not None else retry_after_of(headers)
+
+
+_SCOPES: Final[tuple[tuple[re.Pattern[str], Scope], ...]] = tuple(
+    (re.compile(words, re.IGNORECASE), scope)
+    for words, scope in (
+        (r"\borganization\b|\byour team\b|\borg-", "org"),
+        (r"per_project|\bproject\b", "project"),
+        (r"trial key|api[ _]key|settings/keys", "key"),
+        (r"\baccount\b|\buserby|your (?:current )?quota|your (?:\w+ )?usage|your rate limit|billing|balance|credits|余额", "account"),
+    )
+)
+_SCOPE_OF_KIND: Final[Mapping[FailureKind, Scope]] = MappingProxyType(
+    {"auth": "key", "not_found": "model", "context_length": "model"}
+)
+
+
+def _scope_of(kind: FailureKind, text: str) -> Scope:
+    """Whom it concerns, by what the text names."""
+    if kind in _SCOPE_OF_KIND:
+        return _SCOPE_OF_KIND[kind]
+    if kind in ("bad_request", "server_error", "timeout", "content_filter"):
+        return "unknown"
+    found = next((scope for pattern, scope in _SCOPES if pattern.search(text)), None)
+    return found or ("model" if re.search(r"\bmodel\b", text, re.IGNORECASE) else "unknown")

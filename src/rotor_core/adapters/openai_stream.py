@@ -1,0 +1,156 @@
+"""A streamed chat completion, out of bytes into chunks. No IO and no clock: an adapter feeds it what it reads.
+
+Content goes on at once. `finish_reason` and `usage` are held back and come once, on one last chunk: providers repeat
+them (Groq sends usage in two places, OpenRouter a finish reason twice, others usage on every chunk), and whoever adds
+chunks up would count them as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from rotor_core._outcome import Chunk, ToolCallDelta, Usage
+from rotor_core.adapters import openai_wire as wire
+from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+OPENING: Final = 400
+"""Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
+
+
+class StreamReader:
+    """One per stream. `feed` until it is `done` or the bytes end, then `end`.
+
+    A server that answers a request for a stream with one JSON body is understood too: it becomes one chunk.
+    """
+
+    def __init__(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        self.done = False
+        self._begun = False
+        self.opening = b""
+        self._headers = headers
+        self._events = EventParser()
+        content_type = headers.get("content-type", "")
+        self._whole: bytearray | None = bytearray() if "json" in content_type and "event-stream" not in content_type else None
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._model: str | None = None
+        self._id: str | None = None
+
+    def feed(self, piece: bytes) -> Iterator[Chunk]:
+        """The chunks that this piece completes. Raises `WireError`, after what came before the trouble."""
+        if len(self.opening) < OPENING:
+            self.opening += piece[:OPENING]
+        if self._whole is not None:
+            self._whole += piece
+            if len(self._whole) > self._events.max_event:
+                raise wire.WireError("a body that is too large")
+            return
+        try:
+            events = self._events.feed(piece)
+        except EventTooLargeError as error:
+            raise wire.WireError(str(error)) from None
+        for event in events:
+            if self.done:
+                return
+            chunk = self._take(event)
+            if chunk is not None:
+                yield chunk
+
+    def end(self) -> Iterator[Chunk]:
+        """The last chunk, with `finish_reason` and `usage`. Raises `WireError` if the stream is not at its end."""
+        if self._whole is not None:
+            yield self._from_whole(bytes(self._whole))
+            return
+        for event in () if self.done else self._events.end():
+            try:
+                chunk = self._take(event)
+            except wire.WireError as error:
+                if error.error_body is not None:
+                    raise
+                break  # the cut went through an event; that it was cut is said below
+            if chunk is not None:
+                yield chunk
+        if not self.done and self._finish_reason is None:
+            raise wire.WireError("a stream that broke off before its end" if self._begun else "no event stream")
+        yield self._chunk(finish_reason=self._finish_reason, usage=self._usage)
+
+    def _take(self, event: ServerSentEvent) -> Chunk | None:
+        data = event.data.strip()
+        if data == b"[DONE]":
+            self.done = True
+            return None
+        if event.name == "error":
+            raise wire.WireError("an error in the stream", data.decode("utf-8", "replace"))
+        if not data:
+            return None
+        parsed = wire.load(data)
+        wire.refuse_error(parsed)
+        self._begun = True
+        self._note(parsed)
+        return self._content(parsed)
+
+    def _note(self, data: Mapping[str, Any]) -> None:
+        """What is said of the whole answer; the first to name the model and the id, the last word on usage."""
+        if self._id is None:
+            self._id = wire.name_of(data.get("id"))
+        if self._model is None:
+            self._model = wire.name_of(data.get("model"))
+        self._usage = wire.usage_of(data) or self._usage
+
+    def _content(self, data: Mapping[str, Any]) -> Chunk | None:
+        """What a caller would see of it, or None; the stream's first chunk is given even when there is nothing to see."""
+        choice = wire.first_choice(data)
+        text, reasoning, calls = "", "", ()
+        if choice is not None:
+            self._finish_reason = wire.name_of(choice.get("finish_reason")) or self._finish_reason
+            delta = choice.get("delta")
+            if isinstance(delta, dict):
+                text, thoughts = wire.content_of(delta.get("content"))
+                text = text or wire.string(delta.get("refusal"))
+                reasoning = thoughts + wire.reasoning_of(delta)
+                calls = _deltas(delta.get("tool_calls"))
+        if text or reasoning or calls or self._headers:
+            return self._chunk(text, reasoning, calls)
+        return None
+
+    def _chunk(
+        self,
+        text: str = "",
+        reasoning: str = "",
+        calls: tuple[ToolCallDelta, ...] = (),
+        finish_reason: str | None = None,
+        usage: Usage | None = None,
+    ) -> Chunk:
+        headers, self._headers = self._headers, _NO_HEADERS
+        return Chunk(text, calls, reasoning, finish_reason, usage, self._model, self._id, headers)
+
+    def _from_whole(self, content: bytes) -> Chunk:
+        answer = wire.decode(content, self._headers)
+        calls = tuple(ToolCallDelta(i, c.id, c.name, c.arguments) for i, c in enumerate(answer.tool_calls))
+        return Chunk(
+            answer.text, calls, answer.reasoning, answer.finish_reason, answer.usage, answer.model, answer.id, answer.headers
+        )
+
+
+def _deltas(calls: Any) -> tuple[ToolCallDelta, ...]:
+    """Pieces of tool calls. A server that leaves `index` out sends each call whole, in order."""
+    if not isinstance(calls, list) or not calls:
+        return ()
+    found: list[ToolCallDelta] = []
+    for position, call in enumerate(calls):
+        if isinstance(call, dict):
+            function = call.get("function")
+            function = function if isinstance(function, dict) else {}
+            index = call.get("index")
+            found.append(
+                ToolCallDelta(
+                    index if isinstance(index, int) else position,
+                    wire.name_of(call.get("id")),
+                    wire.name_of(function.get("name")),
+                    wire.arguments_of(function),
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,66 @@
+"""Where a configuration comes from when a program says little: a path, a mapping, or wherever one is found.
+
+The same source in the same environment is resolved once: making a `Rotor` again costs a look at the file's date.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rotor_core._model import Catalog
+from rotor_core.catalog.document import find_config, user_config_dir
+from rotor_core.catalog.load import load
+from rotor_core.hookspecs import ProviderSpec
+
+Given = str | os.PathLike[str] | Mapping[str, Any] | None
+
+_KEPT: Final = 32
+_CACHE: OrderedDict[Hashable, Catalog] = OrderedDict()
+
+
+def found_config(environ: Mapping[str, str]) -> Path | None:
+    """The file that `ChatRotor()` would read, or None: then the environment is all there is."""
+    return find_config(environ, Path.cwd(), user_config_dir(environ, Path.home(), sys.platform))
+
+
+def catalog_from(
+    given: Given,
+    environ: Mapping[str, str],
+    specs: Mapping[str, ProviderSpec],
+    rankings: Collection[str],
+    schemes: Collection[str],
+) -> Catalog:
+    """The catalog of what was given, or of what is found. Raises ConfigError."""
+    source = found_config(environ) if given is None else given
+    if isinstance(source, os.PathLike | str):
+        source = Path(source)
+    key = (_identity(source), frozenset(environ.items()), tuple(specs), tuple(rankings), tuple(schemes))
+    catalog = _CACHE.get(key)
+    if catalog is None:
+        catalog = load(source, environ=environ, specs=specs, rankings=rankings, schemes=schemes)
+        _CACHE[key] = catalog
+        while len(_CACHE) > _KEPT:
+            _CACHE.popitem(last=False)
+    return catalog
+
+
+def _identity(source: Path | Mapping[str, Any] | None) -> Hashable:
+    """What tells this source from another, its state included. A source that has none is its own."""
+    if source is None:
+        return None
+    if isinstance(source, Path):
+        try:
+            seen = source.expanduser().stat()
+        except OSError:
+            return object()  # `load` says what is wrong with it
+        return (str(source), str(source.absolute()), seen.st_mtime_ns, seen.st_size)
+    try:
+        return json.dumps(source, sort_keys=True)
+    except (TypeError, ValueError):
+        return object()

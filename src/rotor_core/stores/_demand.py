@@ -1,0 +1,112 @@
+"""One decision's side of the question: what is asked, when, and what it amounts to in each option's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rotor_core._ledger import Ask, Demand
+from rotor_core._state.fit import earliest
+
+if TYPE_CHECKING:
+    from rotor_core.stores._index import Entry
+    from rotor_core.stores._meters import Rest
+
+_RENEW = 1024
+
+
+class Amounts:
+    """What a demand takes of each of an entry's meters, computed once for all entries whose limits count alike."""
+
+    __slots__ = ("_by_shape", "demand")
+
+    def __init__(self, demand: Demand) -> None:
+        self.demand = demand
+        self._by_shape: dict[int, list[float]] = {}
+
+    def of(self, entry: Entry) -> list[float]:
+        found = self._by_shape.get(entry.shape)
+        if found is None:
+            demand, price = self.demand, entry.option.price
+            found = self._by_shape[entry.shape] = [demand.amount(limit, price) for limit in entry.limits]
+        return found
+
+
+class Want:
+    """An ask at an instant. `by`: up to when an instant counts as now. `waiting`: how many wait for a slot already."""
+
+    __slots__ = ("amounts", "by", "demand", "exclude", "now", "rests", "waiting")
+
+    def __init__(self, ask: Ask, now: float, by: float, rests: Mapping[str, Rest], waiting: int) -> None:
+        self.demand, self.exclude = ask.demand, ask.exclude
+        self.now, self.by, self.rests, self.waiting = now, by, rests, waiting
+        self.amounts = Amounts(ask.demand)
+
+    def instant(self, entry: Entry) -> float:
+        """The first instant at which the entry's windows and rests let this through, its gates aside."""
+        t = self.now
+        if self.rests:
+            rest = entry.resting(self.rests, t)
+            if rest is not None:
+                t = rest.until
+        return earliest(self.now, t, [meter.window for meter in entry.meters], self.amounts.of(entry))
+
+    def blocked(self, entry: Entry) -> bool:
+        """Whether one of the entry's gates has no slot for this."""
+        return bool(entry.gates) and any(not gate.slots.fits(self.demand.requests) for gate in entry.gates)
+
+
+class Least:
+    """The smallest demand that a plan has lately had, each part rounded down to a power of two.
+
+    Options without room even for this may sleep. A smaller demand lowers it (rounding makes that rare), and every
+    `_RENEW` asks it is raised again to what those asks were.
+    """
+
+    __slots__ = ("_asks", "_recent", "amounts", "parts")
+
+    def __init__(self, demand: Demand) -> None:
+        self._asks = 0
+        self._recent = self.parts = _parts(demand)
+        self.amounts = Amounts(_demand(self.parts))
+
+    def lowered_by(self, demand: Demand) -> bool:
+        """Take note of a demand; whether it is smaller than all lately seen."""
+        parts = _parts(demand)
+        if parts != self._recent:
+            self._recent = _smaller(parts, self._recent)
+        self._asks += 1
+        if self._asks >= _RENEW:
+            self._set(self._recent)
+            self._asks, self._recent = 0, parts
+        if parts == self.parts:
+            return False
+        smaller = _smaller(parts, self.parts)
+        if smaller == self.parts:
+            return False
+        self._set(smaller)
+        return True
+
+    def _set(self, parts: tuple[int, int, int, int]) -> None:
+        if parts != self.parts:
+            self.parts = parts
+            self.amounts = Amounts(_demand(parts))
+
+
+def _parts(demand: Demand) -> tuple[int, int, int, int]:
+    asked = demand.max_tokens or demand.output_tokens
+    return (
+        1 << demand.input_tokens.bit_length() >> 1,
+        1 << demand.output_tokens.bit_length() >> 1,
+        1 << asked.bit_length() >> 1,
+        int(demand.audio_seconds),
+    )
+
+
+def _smaller(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+
+
+def _demand(parts: tuple[int, int, int, int]) -> Demand:
+    """One request of the least size. Without `max_tokens` what is asked for falls back on the output, which is smaller."""
+    return Demand(parts[0], min(parts[1], parts[2]), parts[2] or None, 1, parts[3])

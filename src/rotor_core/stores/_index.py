@@ -1,0 +1,339 @@
+"""Who goes first, without looking at everybody: an index of one plan's options over the ledger's meters.
+
+In each tier an option is either *ready*, in a list sorted by its score, or *asleep*, in a group with all that the same
+meter, gate or rest holds back. A group's `floor` is the earliest instant at which its holder would let the smallest
+demand through: nobody in it can have room before, so groups are looked at in that order and no further than needed.
+
+Scores may be a moment old, as a stale order costs next to nothing; reservations are always computed afresh. On every
+decision the options touched since the last one are scored again, and a few more in turn (the clock's hand), so that with
+up to five options the order is exact. A charge by another plan can only make a floor too early; when a holder eases
+(refund, release, a larger limit) it tells its groups, whose floors are then computed again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from math import inf, isnan
+
+from rotor_core._ledger import Option, Plan, Score, Standing, Tier
+from rotor_core._model import Limit
+from rotor_core.stores._demand import Amounts, Least, Want
+from rotor_core.stores._meters import Gate, Holder, Meter, Meters, Rest, Stats
+
+HAND = 4
+"""Ready options scored again at each decision, besides those touched."""
+
+WAKE = 16
+"""Options woken at each decision, at most; the others of a large group are reached through its floor."""
+
+LOOK = 16
+"""Options with a full gate that are compared, at most: where there is only an estimate, a sample is as good as all."""
+
+
+class Entry:
+    """An option of a plan, with what it draws on. `group`: where it sleeps, or None. `shape`: how its limits count."""
+
+    __slots__ = (
+        "gates", "group", "headroom", "latency", "limits", "meters", "option", "order", "price", "score", "served",
+        "shape", "stale", "stats", "tier",
+    )  # fmt: skip
+
+    def __init__(self, option: Option, order: int, tier: TierIndex, meters: Meters, now: float) -> None:
+        self.option, self.order, self.tier = option, order, tier
+        self.meters, self.gates = meters.of(option, now)
+        self.limits: tuple[Limit, ...] = tuple(meter.limit for meter in self.meters)
+        self.price = option.price.blended if option.price else inf
+        self.stats: Stats = meters.stats_of(option.id)
+        self.shape = 0
+        self.group: Group | None = None
+        self.stale = False
+        self.headroom, self.served, self.latency = -1.0, -1, self.stats.latency
+        self.score = 0.0
+
+    def resting(self, rests: Mapping[str, Rest], now: float) -> Rest | None:
+        """The longest rest that keeps this out at `now`."""
+        longest: Rest | None = None
+        for scope in self.option.scopes:
+            rest = rests.get(scope)
+            if rest is not None and rest.until > now and (longest is None or rest.until > longest.until):
+                longest = rest
+        return longest
+
+    def room(self, now: float) -> float:
+        """The smallest fraction left over its limits, 1 where there are none."""
+        left = [meter.window.headroom(now) for meter in self.meters]
+        if self.gates:
+            left += [gate.slots.headroom() for gate in self.gates]
+        return min(left, default=1.0)
+
+    def touched(self) -> None:
+        """Its standing has changed: score it again at the next decision."""
+        if not self.stale:
+            self.stale = True
+            self.tier.stale.append(self)
+
+
+class Group:
+    """Entries of a tier asleep because of one holder; `amount`: the least that any of them would take of it."""
+
+    __slots__ = ("__weakref__", "amount", "dirty", "entries", "floor", "holder", "number", "tier")
+
+    def __init__(self, holder: Holder, tier: TierIndex, number: int, floor: float, amount: float) -> None:
+        self.holder, self.tier, self.number, self.floor, self.amount = holder, tier, number, floor, amount
+        self.entries: dict[int, Entry] = {}
+        self.dirty = False
+
+    def ease(self) -> None:
+        if not self.dirty:
+            self.dirty = True
+            self.tier.dirty.append(self)
+
+    def floor_at(self, now: float) -> float:
+        """When its holder would let the smallest demand through."""
+        if isinstance(self.holder, Meter):
+            return self.holder.window.earliest(now, now, self.amount)
+        if isinstance(self.holder, Gate):
+            return now if self.holder.slots.fits(1) else inf
+        return self.floor
+
+
+class Outlook:
+    """What a tier without room has to offer: `entry` from `at` on, and `busy`, whose gate is full, perhaps from `busy_at`.
+
+    `busy_open`: when its windows would let the ask through.
+    """
+
+    __slots__ = ("at", "busy", "busy_at", "busy_open", "entry")
+
+    def __init__(self) -> None:
+        self.at = self.busy_at = self.busy_open = inf
+        self.entry: Entry | None = None
+        self.busy: Entry | None = None
+
+
+class TierIndex:
+    """One tier's options. `ready`: `(-score, order)`, sorted. `asleep`: `(floor, number, group)`, sorted."""
+
+    def __init__(self, tier: Tier, score: Score, meters: Meters, now: float) -> None:
+        self.max_wait, self._score_of = tier.max_wait, score
+        self.entries = [Entry(option, order, self, meters, now) for order, option in enumerate(tier.options)]
+        self.ready: list[tuple[float, int]] = []
+        self.asleep: list[tuple[float, int, Group]] = []
+        self.groups: dict[Holder, Group] = {}
+        self.stale: list[Entry] = []
+        self.dirty: list[Group] = []
+        self._hand = self._number = 0
+        self._aside: list[tuple[float, Entry]] = []
+        for entry in self.entries:
+            self._score(entry, now)
+            self.ready.append((-entry.score, entry.order))
+        self.ready.sort()
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def first(self, want: Want, least: Amounts) -> tuple[Entry, float] | None:
+        """The best-scored option with room by `want.by`, and the instant."""
+        self._catch_up(want)
+        self._aside = []
+        found: tuple[Entry, float] | None = None
+        for _, order in self.ready:
+            entry = self.entries[order]
+            if entry.option.id in want.exclude:
+                continue
+            e = want.instant(entry)
+            if e <= want.by and not want.blocked(entry):
+                found = entry, e
+                break
+            self._aside.append((e, entry))
+        for _, entry in self._aside:
+            self._maybe_sleep(entry, want, least)
+        return found
+
+    def outlook(self, want: Want, limit: float) -> Outlook:
+        """After `first` found nothing: the smallest instant of all options, and the best guess among busy ones.
+
+        `limit`: the longest that the ask can wait.
+        """
+        outlook = Outlook()
+        for e, entry in self._aside:
+            self._consider(entry, e, want, outlook)
+        for floor, _, group in self.asleep:
+            if floor >= outlook.at:
+                break
+            self._consider_group(group, want, outlook)
+        for group in list(self.groups.values()):
+            if isinstance(group.holder, Gate):
+                self._consider_group(group, want, outlook, limit)
+        return outlook
+
+    def has_due(self, by: float) -> bool:
+        """Whether somebody asleep may have room by `by` after all: only a few are woken at a time."""
+        return bool(self.asleep) and self.asleep[0][0] <= by
+
+    def _consider_group(self, group: Group, want: Want, outlook: Outlook, limit: float = -inf) -> None:
+        seen = 0
+        for entry in group.entries.values():
+            if entry.option.id in want.exclude:
+                continue
+            e = want.instant(entry)
+            self._consider(entry, e, want, outlook)
+            if e <= limit:
+                seen += 1
+            if seen == LOOK or (e == outlook.at and e == _bound(group, entry, want)):
+                break  # nobody in this group can be earlier than its holder allows
+
+    def _consider(self, entry: Entry, e: float, want: Want, outlook: Outlook) -> None:
+        if not want.blocked(entry):
+            if e < outlook.at:
+                outlook.at, outlook.entry = e, entry
+            return
+        place = 1.0 + want.waiting / len(self.groups or (1,))
+        full = [gate.slots for gate in entry.gates if not gate.slots.fits(want.demand.requests)]
+        at = max(e, want.now + max(slots.estimate(place) for slots in full))
+        if e < inf and (at, e) < (outlook.busy_at, outlook.busy_open):
+            outlook.busy_at, outlook.busy_open, outlook.busy = at, e, entry
+
+    # --- scoring -----------------------------------------------------------------------------------------------------
+
+    def _catch_up(self, want: Want) -> None:
+        now = want.now
+        if self.dirty:
+            self._lower_floors(now)
+        if self.has_due(want.by):
+            self._wake(want.by, now)
+        for entry in self.stale:
+            entry.stale = False
+            self._rescore(entry, now)
+        self.stale.clear()
+        count = len(self.entries)
+        for _ in range(min(HAND, count)):
+            self._rescore(self.entries[self._hand], now)
+            self._hand = (self._hand + 1) % count
+
+    def _rescore(self, entry: Entry, now: float) -> None:
+        if entry.group is None:
+            old = entry.score
+            if self._score(entry, now):
+                del self.ready[bisect_left(self.ready, (-old, entry.order))]
+                insort(self.ready, (-entry.score, entry.order))
+
+    def _score(self, entry: Entry, now: float) -> bool:
+        """Score an entry as it stands; whether that changed its score."""
+        room, stats = entry.room(now), entry.stats
+        if room == entry.headroom and stats.served == entry.served and stats.latency == entry.latency:
+            return False
+        entry.headroom, entry.served, entry.latency = room, stats.served, stats.latency
+        score = self._score_of(Standing(room, stats.served, stats.latency, entry.option.weight, entry.price))
+        if isnan(score):  # it would break the order
+            score = -inf
+        if score == entry.score:
+            return False
+        entry.score = score
+        return True
+
+    # --- sleeping and waking -----------------------------------------------------------------------------------------
+
+    def _maybe_sleep(self, entry: Entry, want: Want, least: Amounts) -> None:
+        """Put an entry to sleep when not even the smallest demand has room."""
+        now = want.now
+        rest = entry.resting(want.rests, want.by) if want.rests else None
+        if rest is not None:
+            self._sleep(entry, rest, rest.until, 0.0)
+            return
+        worst, held_by, least_amount = want.by, None, 0.0
+        for meter, amount in zip(entry.meters, least.of(entry), strict=True):
+            if amount:
+                e = meter.window.earliest(now, now, amount)
+                if e > worst:
+                    worst, held_by, least_amount = e, meter, amount
+        if held_by is not None:
+            self._sleep(entry, held_by, worst, least_amount)
+            return
+        for gate in entry.gates:
+            if not gate.slots.fits(1):
+                self._sleep(entry, gate, inf, 1.0)
+                return
+
+    def _sleep(self, entry: Entry, holder: Holder, floor: float, amount: float) -> None:
+        del self.ready[bisect_left(self.ready, (-entry.score, entry.order))]
+        group = self.groups.get(holder)
+        if group is None:
+            self._number += 1
+            group = self.groups[holder] = Group(holder, self, self._number, floor, amount)
+            holder.holds(group)
+            insort(self.asleep, (floor, group.number, group))
+        else:
+            group.amount = min(group.amount, amount)
+            if floor < group.floor:
+                self._move(group, floor)
+        group.entries[entry.order] = entry
+        entry.group = group
+
+    def _wake(self, by: float, now: float) -> None:
+        budget = WAKE
+        while budget and self.has_due(by):
+            _, _, group = self.asleep[0]
+            while group.entries and budget:
+                _, entry = group.entries.popitem()
+                budget -= 1
+                entry.group = None
+                self._score(entry, now)
+                insort(self.ready, (-entry.score, entry.order))
+            if not group.entries:
+                del self.asleep[0]
+                del self.groups[group.holder]
+
+    def _lower_floors(self, now: float) -> None:
+        for group in self.dirty:
+            group.dirty = False
+            if group.entries:
+                self._move(group, group.floor_at(now))
+        self.dirty.clear()
+
+    def _move(self, group: Group, floor: float) -> None:
+        del self.asleep[bisect_left(self.asleep, (group.floor, group.number))]
+        group.floor = floor
+        insort(self.asleep, (floor, group.number, group))
+
+    def reconsider_all(self, least: Amounts) -> None:
+        """The smallest demand has become smaller: floors computed for the old one are too late."""
+        for group in self.groups.values():
+            if isinstance(group.holder, Meter):
+                group.amount = min(
+                    least.of(entry)[entry.meters.index(group.holder)] for entry in group.entries.values()
+                )
+                group.ease()
+
+
+def _bound(group: Group, entry: Entry, want: Want) -> float:
+    """The earliest that a group's holder would let this ask through, by the way that `entry` counts it."""
+    if isinstance(group.holder, Meter):
+        amount = want.amounts.of(entry)[entry.meters.index(group.holder)]
+        return group.holder.window.earliest(want.now, want.now, amount)
+    return group.floor
+
+
+class PlanIndex:
+    """All tiers of a plan, and every key that it draws on. It does not refer to the plan, which may then be let go."""
+
+    def __init__(self, plan: Plan, meters: Meters, now: float) -> None:
+        self.tiers = [TierIndex(tier, plan.score, meters, now) for tier in plan.tiers]
+        self.least: Least | None = None
+        shapes: dict[object, int] = {}
+        self.keys: set[str] = set()
+        for tier in self.tiers:
+            for entry in tier.entries:
+                self.keys.update(bound.key for bound in entry.option.limits)
+                price = entry.option.price if any(limit.unit == "usd" for limit in entry.limits) else None
+                shape = (tuple((limit.unit, limit.counts) for limit in entry.limits), price)
+                entry.shape = shapes.setdefault(shape, len(shapes))
+
+    def smallest(self, want: Want) -> Amounts:
+        """The amounts of the smallest demand lately, this one included."""
+        if self.least is None:
+            self.least = Least(want.demand)
+        elif self.least.lowered_by(want.demand):
+            for tier in self.tiers:
+                tier.reconsider_all(self.least.amounts)
+        return self.least.amounts

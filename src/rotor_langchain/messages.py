@@ -1,0 +1,116 @@
+"""LangChain's messages as OpenAI's dicts: by hand where the content is a text, by LangChain's own converter elsewhere.
+
+History may have been written by any provider. What only its author understands (thinking and its signature, a block
+of its own making) is left out on the way; tool ids are kept; the messages themselves are never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_openai_messages,
+)
+
+from rotor_core._errors import ConfigError
+
+Wire = dict[str, Any]
+
+
+def to_wire(messages: Iterable[BaseMessage]) -> list[Wire]:
+    """Messages as OpenAI's chat completions take them. Raises ConfigError for content that has no such form."""
+    return [_BY_TYPE.get(type(message), _other)(message) for message in messages]
+
+
+def _text_or_parts(message: BaseMessage) -> Any:
+    """The content: a text as it is, blocks of whatever provider as OpenAI's parts (or a text, if they are all text)."""
+    content: Any = message.content
+    if isinstance(content, str):
+        return content
+    try:
+        converted: Any = convert_to_openai_messages([message])
+    except ValueError as error:
+        raise ConfigError(
+            f"a {message.type} message holds a content block that has no form in chat completions: {error}",
+            key="messages",
+            expected="text, image, audio or file blocks",
+        ) from error
+    return converted[0]["content"]
+
+
+def _human(message: BaseMessage) -> Wire:
+    wire = {"role": "user", "content": _text_or_parts(message)}
+    if message.name:
+        wire["name"] = message.name
+    return wire
+
+
+def _system(message: BaseMessage) -> Wire:
+    role = message.additional_kwargs.get("__openai_role__", "system")
+    wire = {"role": role, "content": _text_or_parts(message)}
+    if message.name:
+        wire["name"] = message.name
+    return wire
+
+
+def _assistant(message: BaseMessage) -> Wire:
+    assert isinstance(message, AIMessage)
+    content = message.content
+    # `text` is what was said, without anyone's thinking, tool blocks or signatures.
+    text = content if isinstance(content, str) else str(message.text)
+    wire: Wire = {"role": "assistant", "content": text}
+    calls = [_call(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False)) for c in message.tool_calls]
+    calls += [_call(c.get("id"), c.get("name"), c.get("args") or "") for c in message.invalid_tool_calls]
+    if calls:
+        wire["content"] = text or None
+        wire["tool_calls"] = calls
+    if message.name:
+        wire["name"] = message.name
+    return wire
+
+
+def _call(id: str | None, name: str | None, arguments: str) -> Wire:  # noqa: A002  the wire's own word
+    return {"type": "function", "id": id, "function": {"name": name, "arguments": arguments}}
+
+
+def _tool(message: BaseMessage) -> Wire:
+    assert isinstance(message, ToolMessage)
+    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _text_or_parts(message)}
+
+
+def _function(message: BaseMessage) -> Wire:
+    return {"role": "function", "name": message.name, "content": _text_or_parts(message)}
+
+
+def _chat(message: BaseMessage) -> Wire:
+    assert isinstance(message, ChatMessage)
+    return {"role": message.role, "content": _text_or_parts(message)}
+
+
+_KINDS: Final[tuple[tuple[type[BaseMessage], Callable[[BaseMessage], Wire]], ...]] = (
+    (HumanMessage, _human),
+    (AIMessage, _assistant),
+    (SystemMessage, _system),
+    (ToolMessage, _tool),
+    (FunctionMessage, _function),
+    (ChatMessage, _chat),
+)
+_BY_TYPE: Final[Mapping[type[BaseMessage], Callable[[BaseMessage], Wire]]] = MappingProxyType(dict(_KINDS))
+
+
+def _other(message: BaseMessage) -> Wire:
+    """A subclass of one of the known kinds: a chunk, or someone's own."""
+    for kind, convert in _KINDS:
+        if isinstance(message, kind):
+            return convert(message)
+    raise ConfigError("there is no such kind of message", key="messages", value=type(message).__name__)
