@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rotor_core import Event, Result, Rotor
 
 
-@click.command()
+@click.command(short_help="Answer one prompt.")
 @click.argument("prompt", required=False)
 @request_options
 @click.option("--stream", is_flag=True, help="Print the answer as it comes.")

@@ -9,7 +9,7 @@ import click
 from rotor_cli.engine import json_option, opened, prompt_text, request_of, request_options
 
 
-@click.command()
+@click.command(short_help="Say who would answer, and why not the others.")
 @click.argument("prompt", required=False)
 @request_options
 @json_option

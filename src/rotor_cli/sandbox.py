@@ -1,1 +1,4 @@
-"""`rotor sandbox`"""
+"""`rotor sandbox`."""
+import click
+@click.command()
+def sandbox(): ...

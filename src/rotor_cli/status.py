@@ -17,7 +17,7 @@ EVERY: Final = 1.0
 """Seconds between two looks."""
 
 
-@click.command()
+@click.command(short_help="Show every deployment as it stands.")
 @json_option
 @click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
 @config_option

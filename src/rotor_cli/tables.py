@@ -5,6 +5,7 @@ State is told by a word first and by a colour second. Narrow terminals keep the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,9 +19,10 @@ from rotor_cli.words import amount, bar, count, duration, fraction, limit_name, 
 WIDE: Final = 100
 """Columns from which everything is shown; below, what can be left out is."""
 
-TINY: Final = 64
+TINY: Final = 76
 """Columns below which a deployment is a paragraph, not a row."""
 
+_USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")  # a store's URL may hold a password
 _STATE_STYLE: Final = {
     "available": "green",
     "waiting": "yellow",
@@ -71,7 +73,7 @@ def _pools(status: Mapping[str, Any]) -> Text:
 
 def _note(status: Mapping[str, Any]) -> Text:
     """Where all this is counted: a ledger in memory is this process's own, which surprises who looks from outside."""
-    store = status["store"]
+    store = _USERINFO.sub("", status["store"])
     own = store.startswith("memory:")
     where = "limits are counted in each process by itself (memory store)" if own else f"limits are counted in {store}"
     return Text(where, style="dim")

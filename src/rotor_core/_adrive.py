@@ -6,7 +6,7 @@ Cancellation arrives as an exception in whatever is awaited, is thrown into the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -115,13 +115,13 @@ async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
     return await ports.store.areserve(command.ask)
 
 
-_INSTANT: dict[type, Any] = {
+_INSTANT: dict[type, Callable[[Any, Ports], Any]] = {
     c.Now: lambda _, ports: ports.store.now(),
     c.Draw: lambda _, ports: ports.random.random(),
     c.Emit: lambda command, ports: ports.emit(command.event),
 }
 
-_AWAITED: dict[type, Any] = {
+_AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {
     c.Reserve: lambda command, ports: ports.store.areserve(command.ask),
     c.Redeem: _redeem,
     c.Dispatched: lambda command, ports: ports.store.adispatched(command.reservation.id),

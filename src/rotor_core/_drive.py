@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import chain
 from typing import Any, TypeVar
@@ -107,7 +107,7 @@ def _redeem(command: c.Redeem, ports: Ports) -> Grant:
     return ports.store.reserve(command.ask)
 
 
-_ANSWERS: dict[type, Any] = {
+_ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
     c.Now: lambda _, ports: ports.store.now(),
     c.Draw: lambda _, ports: ports.random.random(),
     c.Reserve: lambda command, ports: ports.store.reserve(command.ask),

@@ -64,7 +64,7 @@ class Engine:
         self._ids = itertools.count(1)
         self._prefix = secrets.token_hex(6)
         self.ports = Ports(catalog, self.store, self._adapter, Random(seed), self._emit)  # noqa: S311  jitter, no secret
-        _LIVING.add(self)
+        _living.add(self)
 
     def next_id(self) -> str:
         """An id for a request that no other process shares."""
@@ -120,43 +120,43 @@ def open_store(catalog: Catalog, plugins: Plugins) -> Store:
     return store
 
 
-_LOCK = threading.Lock()
-_SHARED: dict[str, Engine] = {}
-_LIVING: weakref.WeakSet[Engine] = weakref.WeakSet()
+_shared: dict[str, Engine] = {}
+_living: weakref.WeakSet[Engine] = weakref.WeakSet()
+_lock = threading.Lock()
 
 
 def share(catalog: Catalog, plugins: Plugins) -> Engine:
     """The engine of this configuration, made if there is none, with one holder more."""
-    with _LOCK:
-        engine = _SHARED.get(catalog.digest)
+    with _lock:
+        engine = _shared.get(catalog.digest)
         if engine is None:
-            engine = _SHARED[catalog.digest] = Engine(catalog, plugins)
+            engine = _shared[catalog.digest] = Engine(catalog, plugins)
         engine.holders += 1
         return engine
 
 
 def hold(engine: Engine) -> Engine:
     """One holder more."""
-    with _LOCK:
+    with _lock:
         engine.holders += 1
         return engine
 
 
 def release(engine: Engine) -> bool:
     """One holder less; True when that was the last one, and the engine is the caller's to close."""
-    with _LOCK:
+    with _lock:
         engine.holders -= 1
         if engine.holders > 0:
             return False
-        if _SHARED.get(engine.catalog.digest) is engine:
-            del _SHARED[engine.catalog.digest]
+        if _shared.get(engine.catalog.digest) is engine:
+            del _shared[engine.catalog.digest]
         return True
 
 
 def _after_fork() -> None:
-    global _LOCK  # noqa: PLW0603  a lock that another thread held at the fork is held for ever
-    _LOCK = threading.Lock()
-    living = list(_LIVING)
+    global _lock  # noqa: PLW0603  a lock that another thread held at the fork is held for ever
+    _lock = threading.Lock()
+    living = list(_living)
     for engine in living:
         engine.renew()
     if living:

@@ -117,7 +117,9 @@ class AttemptsFailed(RotorError, ExceptionGroup[Exception]):
         self.attempts, self.retry_at = tuple(attempts), retry_at
         return self
 
-    def __init__(self, message: str, errors: Sequence[Exception], *_: object) -> None:
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]  the rest is `__new__`'s
+        self, message: str, errors: Sequence[Exception], *_: object
+    ) -> None:
         super().__init__(message, list(errors))
 
     def derive(self, excs: Sequence[Exception], /) -> AttemptsFailed:  # type: ignore[override]  # we hold Exceptions only

@@ -79,9 +79,9 @@ class Work:
 class Progress:
     """What has happened to a request so far."""
 
-    attempts: list[Attempt] = field(default_factory=list)
-    errors: list[ProviderError] = field(default_factory=list)
-    exclude: set[str] = field(default_factory=set)
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    errors: list[ProviderError] = field(default_factory=list[ProviderError])
+    exclude: set[str] = field(default_factory=set[str])
     waited: float = 0.0
     asked: int = 0
 
@@ -280,7 +280,7 @@ class Seen:
     """What a caller has had of a stream."""
 
     committed: bool = False
-    text: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list[str])
     usage: Usage | None = None
 
     def observe(self, chunk: Chunk) -> Chunk:

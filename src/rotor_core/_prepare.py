@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rotor_core._flow import Work
 from rotor_core._ledger import Demand
@@ -109,12 +109,18 @@ def needs(request: Request) -> frozenset[str]:
         if need:
             found.add(need)
     for message in request.messages:
-        content = message.get("content")
+        content: object = message.get("content")
         if isinstance(content, list):
-            for part in content:
-                if isinstance(part, Mapping) and part.get("type") in _PART_NEEDS:
-                    found.add(_PART_NEEDS[part["type"]])
+            found.update(_needs_of_parts(cast("list[object]", content)))
     return frozenset(found) if found else _NONE
+
+
+def _needs_of_parts(parts: list[object]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Mapping):
+            need = _PART_NEEDS.get(str(cast("Mapping[str, object]", part).get("type")))
+            if need:
+                yield need
 
 
 _NONE: frozenset[str] = frozenset()

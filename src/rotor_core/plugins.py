@@ -41,9 +41,9 @@ class Finding:
 class Plugins:
     """All that plugins offer, by name."""
 
-    providers: Mapping[str, ProviderSpec] = field(default_factory=dict)
-    stores: Mapping[str, StoreSpec] = field(default_factory=dict)
-    rankings: Mapping[str, Ranking] = field(default_factory=dict)
+    providers: Mapping[str, ProviderSpec] = field(default_factory=dict[str, ProviderSpec])
+    stores: Mapping[str, StoreSpec] = field(default_factory=dict[str, StoreSpec])
+    rankings: Mapping[str, Ranking] = field(default_factory=dict[str, Ranking])
     findings: tuple[Finding, ...] = ()
 
 

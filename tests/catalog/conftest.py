@@ -24,7 +24,11 @@ ACME = ProviderSpec(
                 "price": {"input": 1, "output": 2},
                 "plans": {"free": {"rpm": 30, "tpm": 6000}, "developer": {"rpm": 1000}},
             },
-            "huge-400b": {"context": 128000, "price": {"input": 5, "output": 9}, "plans": {"free": {"available": False}}},
+            "huge-400b": {
+                "context": 128000,
+                "price": {"input": 5, "output": 9},
+                "plans": {"free": {"available": False}},
+            },
         },
         "pools": {"fast": ["small-7b"], "research": ["huge-400b", "small-7b"]},
     },
@@ -76,7 +80,9 @@ def written(tmp_path: Path) -> Callable[[str | bytes], Path]:
 def local() -> Callable[..., dict[str, Any]]:
     """A mapping of one keyless local provider with one model, with `model` and `provider` laid over."""
 
-    def local(model: dict[str, Any] | None = None, provider: dict[str, Any] | None = None, **root: Any) -> dict[str, Any]:
+    def local(
+        model: dict[str, Any] | None = None, provider: dict[str, Any] | None = None, **root: Any
+    ) -> dict[str, Any]:
         section = {
             "adapter": "openai-compatible",
             "base_url": "http://127.0.0.1:8000/v1",

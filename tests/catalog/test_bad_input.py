@@ -48,6 +48,8 @@ CASES = {
     "an unknown window": (MODEL + "          - {requests: 5, per: day, window: buckets}\n", 11, "providers.local.models.m.limits[0].window", ["'buckets'", "bucket, rolling or calendar", "'bucket'"]),
     "an unknown unit": (MODEL + "          - {request: 5, per: day}\n", 11, "providers.local.models.m.limits[0].request", ["unknown key", "'requests'"]),
     "an unknown period": (MODEL + "          - {requests: 5, per: minit}\n", 11, "providers.local.models.m.limits[0].per", ["'minit'", "second, minute, hour, day, month", "'minute'"]),
+    "an empty text": (HEAD.replace("    keys: []\n", "    keys: []\n    plan: ''\n"), 7, "providers.local.plan", ["is empty"]),
+    "a time zone that is a number": (MODEL + "          - {requests: 5, per: day, tz: 5}\n", 11, "providers.local.models.m.limits[0].tz", ["a number", "IANA"]),
     "a period of 0 seconds": (MODEL + "          - {requests: 5, per: 0}\n", 11, "providers.local.models.m.limits[0].per", ["above 0"]),
     "a period that is missing": (MODEL + "          - {requests: 5}\n", 11, "providers.local.models.m.limits[0].per", ["missing", "minute"]),
     "a limit of two units": (MODEL + "          - {requests: 5, tokens: 5, per: day}\n", 11, "providers.local.models.m.limits[0]", ["requests and tokens", "one unit"]),
@@ -88,6 +90,7 @@ CASES = {
     "an unknown provider in a pool": (HEAD + "pools:\n  fast: [nobody/n]\n", 11, "pools.fast[0]", ["unknown model", "acme, local"]),
     "a model name in a pool that is no text": (HEAD + "pools:\n  fast: [5]\n", 11, "pools.fast[0]", ["a number", "mapping of model"]),
     "a negative priority": (HEAD + "pools:\n  fast: [{model: local/m, priority: -1}]\n", 11, "pools.fast[0].priority", ["negative", "(got -1)"]),
+    "half a priority": (HEAD + "pools:\n  fast: [{model: local/m, priority: 1.5}]\n", 11, "pools.fast[0].priority", ["whole number"]),
     "a negative weight": (HEAD + "pools:\n  fast: [{model: local/m, weight: -0.5}]\n", 11, "pools.fast[0].weight", ["above 0"]),
     "a pool named auto": (HEAD + "pools:\n  auto: [local/m]\n", 11, "pools.auto", ["pool's name", "by task"]),
     "an unknown default pool": (HEAD + "default_pool: fats\npools: {fast: [local/m]}\n", 10, "default_pool", ["no such pool", "'fats'", "'fast'"]),
@@ -103,7 +106,9 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "line", "key", "words"), CASES.values(), ids=[name.replace(" ", "-") for name in CASES])
+@pytest.mark.parametrize(
+    ("text", "line", "key", "words"), CASES.values(), ids=[name.replace(" ", "-") for name in CASES]
+)
 def test_bad_input_is_one_error_that_says_where_and_what_was_expected(text, line, key, words, written, refused) -> None:
     path = written(text)
     error = refused(path, {"EMPTY": " "})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 
 
-@click.command()
+@click.command(short_help="Watch a chain rotate over limited providers.")
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=SECONDS, metavar="N", help="How long to ask. [default: 30]"
 )

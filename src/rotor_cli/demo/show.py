@@ -33,7 +33,7 @@ def watcher(console: Console | None) -> Iterator[tuple[Watcher, float]]:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield (lambda scene: live.update(frame(scene, console.width), refresh=True)), LIVE_EVERY
     else:
-        yield (lambda scene: console.print(progress_line(scene))), LINES_EVERY
+        yield (lambda scene: console.print(progress_line(scene), soft_wrap=True)), LINES_EVERY
 
 
 def frame(scene: Scene, width: int = WIDE) -> RenderableType:

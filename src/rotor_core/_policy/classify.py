@@ -8,20 +8,15 @@ figures and words are those of recorded errors of some twenty providers.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final
 
-from rotor_core._outcome import FailedUnit, Failure, FailureKind, Scope
-from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
+from rotor_core._outcome import Failure, FailureKind, Scope
+from rotor_core._policy.error_text import Facts, Period, figures_of, read, scope_of, wait_of, window_of
 
-LONGEST_BODY: Final = 2**20
-"""Characters of a body that are read. Some servers quote the whole request in an error."""
-LONGEST_TEXT: Final = 20_000
-"""Characters of its messages that are searched. The longest known error has a tenth of it."""
 LONGEST_MESSAGE: Final = 1_000
 """Characters that a `Failure` keeps for people."""
 SHORT_WAIT: Final = 3600.0
@@ -31,17 +26,6 @@ _HAS_WAIT: Final[frozenset[FailureKind]] = frozenset(
     {"rate_limit", "quota_exhausted", "overloaded", "server_error", "timeout", "unknown"}
 )
 """Kinds for which waiting may help. Groq sends `retry-after` with requests that no wait makes smaller."""
-
-Period = Literal["second", "minute", "hour", "day", "month"]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case."""
-
-    status: int | None
-    codes: frozenset[str]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +153,35 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     headers = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     facts = read(status, body)
     rules = (*DIALECTS.get(str(provider).lower(), ()), *GENERAL)
-    kind = next((rule.kind for rule in rules if rule.matches(facts)), "unknown")
+    kind = _kind_of(facts, rules)
     unit, per = window_of(facts)
-    limit, used, requested = (_figure(patterns, facts.text) for patterns in (_LIMITS, _USED, _REQUESTED))
+    limit, used, requested = figures_of(facts.text)
     success = facts.status is not None and 200 <= facts.status < 300
-    wait = None if success else _wait_of(headers, facts.text)
+    wait = None if success else wait_of(headers, facts.text)
     kind = _settle(kind, facts, per, limit, requested, wait)
     if kind not in _HAS_WAIT:
         wait = None
     if kind in ("context_length", "too_large") and unit is None and limit is not None:
         unit = "tokens" if "token" in facts.text.lower() else None
-    return Failure(kind, unit, per, limit, used, requested, wait, _scope_of(kind, facts.text), status, facts.text[:LONGEST_MESSAGE])
+    return Failure(
+        kind, unit, per, limit, used, requested, wait, _scope_of(kind, facts.text), status, facts.text[:LONGEST_MESSAGE]
+    )
+
+
+def _kind_of(facts: Facts, rules: Dialect) -> FailureKind:
+    for rule in rules:
+        if rule.matches(facts):
+            return rule.kind
+    return "unknown"
 
 
 def _settle(
-    kind: FailureKind, facts: Facts, per: Period | None, limit: float | None, requested: float | None, wait: float | None
+    kind: FailureKind,
+    facts: Facts,
+    per: Period | None,
+    limit: float | None,
+    requested: float | None,
+    wait: float | None,
 ) -> FailureKind:
     """What the table cannot say: which refusals for rate no short wait ends."""
     if kind != "rate_limit":
@@ -197,160 +195,18 @@ def _settle(
     return kind
 
 
-_USED_UP: Final = re.compile(r"exceeded your current quota|allocated quota exceeded|used up your|daily free allocation", re.IGNORECASE)
-
-
-# ---- what an error says -------------------------------------------------------------------------------------------
-
-
-def read(status: int | None, body: str | bytes) -> Facts:
-    """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    text = text[:LONGEST_BODY]
-    codes: set[str] = set()
-    messages: list[str] = []
-    try:
-        data: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        codes = {code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT])}
-        messages = [text]
-    else:
-        _gather(data, codes, messages, 0)
-        if not messages:
-            messages = [text]
-    if status is None:
-        status = next((int(code) for code in sorted(codes) if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600), None)
-    return Facts(status if isinstance(status, int) else None, frozenset(codes), "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT])
-
-
-_QUOTED_CODES: Final = re.compile(r"""["']?\b(?:code|type|status|reason)["']?\s?:\s?["']?([\w.-]{3,60})""", re.IGNORECASE)
-"""Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
-
-_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type")
-_TEXT_KEYS: Final = ("message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description")
-
-
-def _gather(data: Any, codes: set[str], messages: list[str], depth: int) -> None:
-    """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
-    if isinstance(data, str):
-        messages.append(data)
-    elif isinstance(data, list) and depth < 6:
-        for item in data[:20]:
-            _gather(item, codes, messages, depth + 1)
-    elif isinstance(data, dict) and depth < 6:
-        for key in _CODE_KEYS:
-            value = data.get(key)
-            if isinstance(value, str | int) and not isinstance(value, bool):
-                codes.add(str(value)[:60].lower())
-        for key in _TEXT_KEYS:
-            if data.get(key) is not None:
-                _gather(data[key], codes, messages, depth + 1)
-
-
-# ---- which limit --------------------------------------------------------------------------------------------------
-
-_ABBREVIATED: Final = re.compile(r"\b(IT|OT|T|R|AS)P([SMHD])\b|\b(AS)([HD])\b")
-_UNITS: Final[Mapping[str, FailedUnit]] = {
-    "IT": "input_tokens", "OT": "output_tokens", "T": "tokens", "R": "requests", "AS": "audio_seconds",
-}  # fmt: skip
-_PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
-
-_SPELT: Final = re.compile(
-    r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
-    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
-    re.IGNORECASE,
-)
-_SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
-    ("input", "input_tokens"), ("output", "output_tokens"), ("audio", "audio_seconds"), ("token", "tokens"), ("", "requests"),
-)  # fmt: skip
-_ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ...]] = (
-    (re.compile(r"per 86400s|\bByDay\b|\bUserByModelByDay\b"), "requests", "day"),
-    (re.compile(r"free-models-per-day", re.IGNORECASE), "requests", "day"),
-    (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
-    (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
-    (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
-    (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
-    (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
+_USED_UP: Final = re.compile(
+    r"exceeded your current quota|allocated quota exceeded|used up your|daily free allocation", re.IGNORECASE
 )
 
 
-def window_of(facts: Facts) -> tuple[FailedUnit | None, Period | None]:
-    """The unit and the period of the limit that a text names, each None where it names none."""
-    if found := _ABBREVIATED.search(facts.text):
-        unit, per = (found[1], found[2]) if found[1] else (found[3], found[4])
-        return _UNITS[unit], _PERIODS[per]
-    if found := _SPELT.search(facts.text):
-        what = found[1].lower()
-        return (
-            next(unit for word, unit in _SPELT_UNITS if word in what),
-            next(per for per in _PERIODS_SPELT if per.startswith(found[2].lower())),
-        )
-    return next(((unit, per) for pattern, unit, per in _ALONE if pattern.search(facts.text)), (None, None))
-
-
-_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
-
-_N: Final = r"~?(\d[\d,]{0,20}(?:\.\d{1,9})?)"
-
-
-def _figures(*patterns: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
-
-
-_LIMITS: Final = _figures(
-    rf"\bLimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}", rf"rate limit (?:is|of) {_N}",
-    rf"limited to {_N}", rf"max [RT]PM: {_N}", rf"max size: {_N}", rf"of tokens allowed {_N}", rf"tokens? limit exceeded: \d+ > {_N}",
-    rf"rate limit for your organization \([^)]{{0,80}}\) of {_N}", rf"allocation of {_N}", rf"total_tokens={_N}",
-)  # fmt: skip
-_USED: Final = _figures(rf"\bUsed:? {_N}")
-_REQUESTED: Final = _figures(
-    rf"\bRequested:? {_N}", rf"you requested (?:about |up to )?{_N} tokens", rf"resulted in {_N} tokens", rf"limit exceeded: {_N} >",
-    rf"max_tokens={_N} cannot",
-)  # fmt: skip
-
-
-def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
-    """The first number that one of the patterns finds."""
-    for pattern in patterns:
-        if found := pattern.search(text):
-            return parse_number(found[1])
-    return None
-
-
-# ---- how long, and whom -------------------------------------------------------------------------------------------
-
-_WAIT: Final = re.compile(
-    rf"""(?:(?:try|retry)(?:ing)?(?:\s+again)?\s+(?:in|after)|please wait|retryDelay["']?\s?:\s?["']?)\s?({DURATION})""",
-    re.IGNORECASE,
-)
-
-
-def _wait_of(headers: Mapping[str, str], text: str) -> float | None:
-    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds."""
-    found = _WAIT.search(text)
-    said = parse_duration(found[1]) if found else None
-    return said if said is not None else retry_after_of(headers)
-
-
-_SCOPES: Final[tuple[tuple[re.Pattern[str], Scope], ...]] = tuple(
-    (re.compile(words, re.IGNORECASE), scope)
-    for words, scope in (
-        (r"\borganization\b|\byour team\b|\borg-", "org"),
-        (r"per_project|\bproject\b", "project"),
-        (r"trial key|api[ _]key|settings/keys", "key"),
-        (r"\baccount\b|\buserby|your (?:current )?quota|your (?:\w+ )?usage|your rate limit|billing|balance|credits|余额", "account"),
-    )
-)
 _SCOPE_OF_KIND: Final[Mapping[FailureKind, Scope]] = MappingProxyType(
     {"auth": "key", "not_found": "model", "context_length": "model"}
 )
+_NOBODY: Final[frozenset[FailureKind]] = frozenset({"bad_request", "server_error", "timeout", "content_filter"})
 
 
 def _scope_of(kind: FailureKind, text: str) -> Scope:
-    """Whom it concerns, by what the text names."""
-    if kind in _SCOPE_OF_KIND:
-        return _SCOPE_OF_KIND[kind]
-    if kind in ("bad_request", "server_error", "timeout", "content_filter"):
+    if kind in _NOBODY:
         return "unknown"
-    found = next((scope for pattern, scope in _SCOPES if pattern.search(text)), None)
-    return found or ("model" if re.search(r"\bmodel\b", text, re.IGNORECASE) else "unknown")
+    return _SCOPE_OF_KIND.get(kind) or scope_of(text)

@@ -17,6 +17,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from math import inf
+from typing import Final
+
+_ROUNDING: Final = 1e-6
+"""Seconds. Instants since the epoch are exact to a quarter of that, and promises are often met to the instant."""
 
 
 class Bucket:
@@ -140,7 +144,7 @@ class Bucket:
         for k, (at, a) in enumerate(self.coming):
             if at > t:
                 e = max(t, tat + need)
-                if e < at and max(tat, e) + take <= latest[k]:
+                if e < at and max(tat, e) + take <= latest[k] + _ROUNDING:
                     return e
                 t = at
             tat = max(tat, at) + a * self.pace
@@ -153,10 +157,10 @@ class Bucket:
             for k in range(len(self.coming) - 1, -1, -1):
                 at, amount = self.coming[k]
                 take = amount * self.pace
-                if at + take > bound:
+                if at + take > bound + _ROUNDING:
                     bound = -inf  # a debt has already broken those behind: let nothing go before them
                 else:
-                    bound = min(at + (self.value - amount) * self.pace - self.guard, bound - take)
+                    bound = min(at + (self.value - amount) * self.pace - self.guard, max(bound - take, at))
                 latest[k] = bound
             self._latest = latest
         return self._latest

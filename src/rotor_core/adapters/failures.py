@@ -46,7 +46,13 @@ def _forms(secrets: Iterable[str]) -> Iterable[str]:
     forms: set[str] = set()
     for secret in secrets:
         escaped = json.dumps(secret)[1:-1]
-        forms |= {secret, escaped, escaped.replace("/", "\\/"), quote(secret, errors="replace"), quote(secret, safe="", errors="replace")}
+        forms |= {
+            secret,
+            escaped,
+            escaped.replace("/", "\\/"),
+            quote(secret, errors="replace"),
+            quote(secret, safe="", errors="replace"),
+        }
     return sorted(forms, key=len, reverse=True)
 
 
@@ -78,7 +84,11 @@ def refused(deployment: Deployment, status: int | None, headers: Mapping[str, st
 
 
 def malformed(
-    deployment: Deployment, problem: str, headers: Mapping[str, str] = _NO_HEADERS, content: bytes = b"", status: int | None = 200
+    deployment: Deployment,
+    problem: str,
+    headers: Mapping[str, str] = _NO_HEADERS,
+    content: bytes = b"",
+    status: int | None = 200,
 ) -> ProviderError:
     """An answer of success that holds no answer, or a stream without its end."""
     secrets = secrets_of(deployment)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Final, Literal, NamedTuple, Protocol, cast
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,7 +22,7 @@ from rotor_core._errors import ConfigError
 from rotor_core._outcome import FailureKind
 
 TransportName = Literal["auto", "httpx", "aiohttp"]
-NAMES: Final = ("auto", "httpx", "aiohttp")
+_BY_NAME: Final[Mapping[str, TransportName]] = {"auto": "auto", "httpx": "httpx", "aiohttp": "aiohttp"}
 
 MAX_CONTENT: Final = 32 * 1024 * 1024
 """Bytes of an answer, unpacked. The longest that a chat model writes is under a hundredth of it."""
@@ -41,7 +41,8 @@ class ExchangeError(Exception):
 
     def __init__(self, kind: FailureKind, problem: str, *, sent: bool) -> None:
         super().__init__(problem)
-        self.kind, self.sent = kind, sent
+        self.kind: FailureKind = kind
+        self.sent = sent
 
 
 class OversizeError(ExchangeError):
@@ -134,7 +135,9 @@ def endpoint(url: str, headers: Mapping[str, str], proxy: str | None) -> Endpoin
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ExchangeError("connection", f"has no usable base_url: {url!r} is not an http(s) URL", sent=False)
     for name, value in headers.items():
-        if not (name.isascii() and value.isascii() and value.isprintable() and name.isprintable() and value == value.strip()):
+        if not (
+            name.isascii() and value.isascii() and value.isprintable() and name.isprintable() and value == value.strip()
+        ):
             if name == "Authorization":
                 problem = "has a credential with characters in it that no HTTP header can carry (a line break or quote copied along?)"
                 raise ExchangeError("auth", problem, sent=False)
@@ -166,15 +169,16 @@ def plain_headers(items: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def wanted(transport: str) -> TransportName:
     """The transport's name, checked; where it is left to Rotor, `ROTOR_TRANSPORT` may say. Raises ConfigError."""
-    name = transport
-    key = "transport"
+    name, key = transport, "transport"
     if name == "auto" and os.environ.get("ROTOR_TRANSPORT"):
         name, key = os.environ["ROTOR_TRANSPORT"].strip().lower(), "ROTOR_TRANSPORT"
-    if name not in NAMES:
-        raise ConfigError("there is no such transport", key=key, value=name, expected=", ".join(NAMES))
-    if name == "aiohttp" and find_spec("aiohttp") is None:
-        raise ConfigError("aiohttp is not installed", key=key, value=name, expected="httpx, or `pip install llm-rotor[aiohttp]`")
-    return cast("TransportName", name)
+    found = _BY_NAME.get(name)
+    if found is None:
+        raise ConfigError("there is no such transport", key=key, value=name, expected=", ".join(_BY_NAME))
+    if found == "aiohttp" and find_spec("aiohttp") is None:
+        expected = "httpx, or `pip install llm-rotor[aiohttp]`"
+        raise ConfigError("aiohttp is not installed", key=key, value=name, expected=expected)
+    return found
 
 
 def blocking_transport() -> Transport:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import yarl
 
+from rotor_core._outcome import FailureKind
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
@@ -59,7 +60,9 @@ class AiohttpTransport:
         return self._exchange(endpoint, body, limits)
 
     @asynccontextmanager
-    async def _exchange(self, endpoint: Endpoint, body: bytes, limits: aiohttp.ClientTimeout) -> AsyncIterator[AsyncReply]:
+    async def _exchange(
+        self, endpoint: Endpoint, body: bytes, limits: aiohttp.ClientTimeout
+    ) -> AsyncGenerator[AsyncReply, None]:
         session = self._sessions.find() or await self._sessions.get()
         url = endpoint.native.get("yarl")
         if url is None:
@@ -156,21 +159,24 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 def _problem(error: Exception, limits: aiohttp.ClientTimeout) -> ExchangeError:
-    """aiohttp's exceptions in our words. Their own `repr` shows request headers, so no more than their text is kept."""
+    """The library's exceptions in our words. Their own `repr` shows request headers, so no more than their text is kept."""
+    said: tuple[FailureKind, str, bool]
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return ExchangeError("timeout", f"could not be reached within {limits.sock_connect:g} s", sent=False)
+            said = ("timeout", f"could not be reached within {limits.sock_connect:g} s", False)
         case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
-            return ExchangeError("connection", f"could not be reached: {error}", sent=False)
+            said = ("connection", f"could not be reached: {error}", False)
         case aiohttp.ClientHttpProxyError():
-            return ExchangeError("connection", f"could not be reached: its proxy answered HTTP {error.status}", sent=False)
+            said = ("connection", f"could not be reached: its proxy answered HTTP {error.status}", False)
         case TimeoutError():
-            return ExchangeError("timeout", f"did not answer within {limits.total or limits.sock_read or 0:g} s", sent=True)
+            said = ("timeout", f"did not answer within {limits.total or limits.sock_read or 0:g} s", True)
         case aiohttp.ServerDisconnectedError():
-            return ExchangeError("connection", "closed the connection without an answer", sent=True)
+            said = ("connection", "closed the connection without an answer", True)
         case aiohttp.ClientPayloadError():
-            return ExchangeError("connection", "closed the connection before the answer's end", sent=True)
+            said = ("connection", "closed the connection before the answer's end", True)
         case aiohttp.ClientResponseError():
-            return ExchangeError("connection", f"answered with something that is not HTTP: {error.message}", sent=True)
+            said = ("connection", f"answered with something that is not HTTP: {error.message}", True)
         case _:
-            return ExchangeError("connection", f"broke the connection: {type(error).__name__}: {error}", sent=True)
+            said = ("connection", f"broke the connection: {type(error).__name__}: {error}", True)
+    kind, problem, sent = said
+    return ExchangeError(kind, problem, sent=sent)

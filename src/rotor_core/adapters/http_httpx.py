@@ -10,14 +10,21 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import lru_cache
 from ssl import SSLContext
 from typing import Any
 
 import httpx
 
+from rotor_core._outcome import FailureKind
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
@@ -57,7 +64,9 @@ class HttpxTransport:
         return self._exchange(endpoint, body, _limits(timeout))
 
     @contextmanager
-    def _exchange(self, endpoint: Endpoint, body: bytes, limits: dict[str, float]) -> Iterator[_HttpxReply]:
+    def _exchange(
+        self, endpoint: Endpoint, body: bytes, limits: dict[str, float]
+    ) -> Generator[_HttpxReply, None, None]:
         timeout = limits["read"]
         try:
             pool = self._pools.get((endpoint.origin, endpoint.proxy))
@@ -114,7 +123,7 @@ class AsyncHttpxTransport:
     """For all event loops at once."""
 
     def __init__(self) -> None:
-        self._pools: PerLoop[dict[Key, httpx.AsyncHTTPTransport]] = PerLoop(dict, _close_all, dict.clear)
+        self._pools: PerLoop[dict[Key, httpx.AsyncHTTPTransport]] = PerLoop(dict, _close_all, _drop_all)
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         try:
@@ -127,7 +136,7 @@ class AsyncHttpxTransport:
         return self._exchange(endpoint, body, timeout)
 
     @asynccontextmanager
-    async def _exchange(self, endpoint: Endpoint, body: bytes, timeout: float) -> AsyncIterator[AsyncReply]:
+    async def _exchange(self, endpoint: Endpoint, body: bytes, timeout: float) -> AsyncGenerator[AsyncReply, None]:
         pools = self._pools.find()
         if pools is None:
             pools = await self._pools.get()
@@ -135,7 +144,9 @@ class AsyncHttpxTransport:
         try:
             pool = pools.get(key)
             if pool is None:
-                pool = pools[key] = httpx.AsyncHTTPTransport(verify=_ssl_context(), limits=_LIMITS, proxy=endpoint.proxy)
+                pool = pools[key] = httpx.AsyncHTTPTransport(
+                    verify=_ssl_context(), limits=_LIMITS, proxy=endpoint.proxy
+                )
             response = await pool.handle_async_request(_request(endpoint, body, _limits(timeout)))
             try:
                 yield _AsyncHttpxReply(response)
@@ -191,6 +202,10 @@ async def _close_all(pools: dict[Key, httpx.AsyncHTTPTransport]) -> None:
         await pools.popitem()[1].aclose()
 
 
+def _drop_all(pools: dict[Key, httpx.AsyncHTTPTransport]) -> None:
+    pools.clear()
+
+
 @lru_cache(maxsize=1)
 def _ssl_context() -> SSLContext:
     """One for all pools: reading the roots takes 10 ms."""
@@ -209,21 +224,24 @@ def _request(endpoint: Endpoint, body: bytes, limits: dict[str, float]) -> httpx
 
 
 def _problem(error: Exception, timeout: float) -> ExchangeError:
-    """httpx's exceptions in our words."""
+    """The library's exceptions in our words."""
+    said: tuple[FailureKind, str, bool]
     match error:
         case httpx.ConnectTimeout():
-            return ExchangeError("timeout", f"could not be reached within {min(CONNECT, timeout):g} s", sent=False)
+            said = ("timeout", f"could not be reached within {min(CONNECT, timeout):g} s", False)
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return ExchangeError("connection", f"could not be reached: {error}", sent=False)
+            said = ("connection", f"could not be reached: {error}", False)
         case httpx.TimeoutException() | TimeoutError():
-            return ExchangeError("timeout", f"did not answer within {timeout:g} s", sent=True)
+            said = ("timeout", f"did not answer within {timeout:g} s", True)
         case httpx.RemoteProtocolError() if "without sending a response" in str(error):
-            return ExchangeError("connection", "closed the connection without an answer", sent=True)
+            said = ("connection", "closed the connection without an answer", True)
         case httpx.RemoteProtocolError() if "complete message" in str(error):
-            return ExchangeError("connection", "closed the connection before the answer's end", sent=True)
+            said = ("connection", "closed the connection before the answer's end", True)
         case httpx.RemoteProtocolError():
-            return ExchangeError("connection", f"answered with something that is not HTTP: {error}", sent=True)
+            said = ("connection", f"answered with something that is not HTTP: {error}", True)
         case httpx.DecodingError():
-            return ExchangeError("server_error", f"answered with a body that cannot be unpacked: {error}", sent=True)
+            said = ("server_error", f"answered with a body that cannot be unpacked: {error}", True)
         case _:
-            return ExchangeError("connection", f"broke the connection: {type(error).__name__}: {error}", sent=True)
+            said = ("connection", f"broke the connection: {type(error).__name__}: {error}", True)
+    kind, problem, sent = said
+    return ExchangeError(kind, problem, sent=sent)

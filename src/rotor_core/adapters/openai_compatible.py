@@ -29,6 +29,7 @@ _REMEMBERED: Final = 10_000
 
 @hookimpl
 def rotor_providers() -> Iterable[ProviderSpec]:
+    """Any server that speaks this dialect; where it is, the configuration says."""
     return [ProviderSpec("openai-compatible", adapter="rotor_core.adapters.openai_compatible:OpenAICompatible")]
 
 
@@ -40,7 +41,7 @@ class OpenAICompatible:
     """
 
     def __init__(self, transport: str = "auto") -> None:
-        self._wanted = http.wanted(transport)
+        self._wanted: http.TransportName = http.wanted(transport)
         self._blocking: Transport | None = None
         self._async: AsyncTransport | None = None
         self._making = threading.Lock()
@@ -136,7 +137,12 @@ class OpenAICompatible:
 
     def _endpoint(self, deployment: Deployment) -> Endpoint:
         provider = deployment.provider
-        headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "*/*",
+            "User-Agent": USER_AGENT,
+            "Accept-Encoding": "gzip, deflate",
+        }
         secret = deployment.credential.secret
         if secret:
             headers["Authorization"] = f"Bearer {secret.reveal()}"

@@ -8,14 +8,13 @@ chunks up would count them as often.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters import openai_wire as wire
+from rotor_core.adapters.json_values import EMPTY, name, string, table
 from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 OPENING: Final = 400
 """Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
@@ -26,14 +25,16 @@ class StreamReader:
     A server that answers a request for a stream with one JSON body is understood too: it becomes one chunk.
     """
 
-    def __init__(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+    def __init__(self, headers: Mapping[str, str] = EMPTY) -> None:
         self.done = False
         self._begun = False
         self.opening = b""
         self._headers = headers
         self._events = EventParser()
         content_type = headers.get("content-type", "")
-        self._whole: bytearray | None = bytearray() if "json" in content_type and "event-stream" not in content_type else None
+        self._whole: bytearray | None = (
+            bytearray() if "json" in content_type and "event-stream" not in content_type else None
+        )
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._model: str | None = None
@@ -86,32 +87,28 @@ class StreamReader:
             raise wire.WireError("an error in the stream", data.decode("utf-8", "replace"))
         if not data:
             return None
-        parsed = wire.load(data)
-        wire.refuse_error(parsed)
+        body = wire.body_without_error(wire.load(data))
         self._begun = True
-        self._note(parsed)
-        return self._content(parsed)
+        self._note(body)
+        return self._content(body)
 
-    def _note(self, data: Mapping[str, Any]) -> None:
+    def _note(self, body: Mapping[str, Any]) -> None:
         """What is said of the whole answer; the first to name the model and the id, the last word on usage."""
         if self._id is None:
-            self._id = wire.name_of(data.get("id"))
+            self._id = name(body.get("id"))
         if self._model is None:
-            self._model = wire.name_of(data.get("model"))
-        self._usage = wire.usage_of(data) or self._usage
+            self._model = name(body.get("model"))
+        self._usage = wire.usage_of(body) or self._usage
 
-    def _content(self, data: Mapping[str, Any]) -> Chunk | None:
+    def _content(self, body: Mapping[str, Any]) -> Chunk | None:
         """What a caller would see of it, or None; the stream's first chunk is given even when there is nothing to see."""
-        choice = wire.first_choice(data)
-        text, reasoning, calls = "", "", ()
-        if choice is not None:
-            self._finish_reason = wire.name_of(choice.get("finish_reason")) or self._finish_reason
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                text, thoughts = wire.content_of(delta.get("content"))
-                text = text or wire.string(delta.get("refusal"))
-                reasoning = thoughts + wire.reasoning_of(delta)
-                calls = _deltas(delta.get("tool_calls"))
+        choice = wire.first_choice(body)
+        self._finish_reason = name(choice.get("finish_reason")) or self._finish_reason
+        delta = table(choice.get("delta"))
+        text, thoughts = wire.content_of(delta.get("content"))
+        text = text or string(delta.get("refusal"))
+        reasoning = thoughts + wire.reasoning_of(delta)
+        calls = wire.deltas_of(delta.get("tool_calls"))
         if text or reasoning or calls or self._headers:
             return self._chunk(text, reasoning, calls)
         return None
@@ -124,33 +121,11 @@ class StreamReader:
         finish_reason: str | None = None,
         usage: Usage | None = None,
     ) -> Chunk:
-        headers, self._headers = self._headers, _NO_HEADERS
+        headers, self._headers = self._headers, EMPTY
         return Chunk(text, calls, reasoning, finish_reason, usage, self._model, self._id, headers)
 
     def _from_whole(self, content: bytes) -> Chunk:
         answer = wire.decode(content, self._headers)
         calls = tuple(ToolCallDelta(i, c.id, c.name, c.arguments) for i, c in enumerate(answer.tool_calls))
-        return Chunk(
-            answer.text, calls, answer.reasoning, answer.finish_reason, answer.usage, answer.model, answer.id, answer.headers
-        )
-
-
-def _deltas(calls: Any) -> tuple[ToolCallDelta, ...]:
-    """Pieces of tool calls. A server that leaves `index` out sends each call whole, in order."""
-    if not isinstance(calls, list) or not calls:
-        return ()
-    found: list[ToolCallDelta] = []
-    for position, call in enumerate(calls):
-        if isinstance(call, dict):
-            function = call.get("function")
-            function = function if isinstance(function, dict) else {}
-            index = call.get("index")
-            found.append(
-                ToolCallDelta(
-                    index if isinstance(index, int) else position,
-                    wire.name_of(call.get("id")),
-                    wire.name_of(function.get("name")),
-                    wire.arguments_of(function),
-                )
-            )
-    return tuple(found)
+        self._model, self._id = answer.model, answer.id
+        return self._chunk(answer.text, answer.reasoning, calls, answer.finish_reason, answer.usage)

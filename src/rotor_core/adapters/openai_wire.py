@@ -8,14 +8,14 @@ strict about one thing: a body that holds no answer is a `WireError`, never an e
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from rotor_core._outcome import Answer, ToolCall, Usage
+from rotor_core._outcome import Answer, ToolCall, ToolCallDelta, Usage
 from rotor_core._request import Request
+from rotor_core.adapters.json_values import EMPTY, count, kind, name, rows, string, table
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _BOM: Final = b"\xef\xbb\xbf"
 _OURS: Final = frozenset({"model", "messages", "stream", "stream_options"})
 """What `params` may not set: who answers, what is asked, and how it comes back are decided before the wire."""
@@ -53,9 +53,8 @@ def body_of(model: str, request: Request, *, stream: bool) -> dict[str, Any]:
     """
     params = request.params
     body: dict[str, Any] = {"model": model, "messages": request.messages}
-    for name, value in params.items():
-        if name not in _OURS and (value or name != "stop"):  # an empty `stop` is refused by several servers
-            body[name] = value
+    # An empty `stop` is refused by several servers.
+    body.update({key: value for key, value in params.items() if key not in _OURS and (value or key != "stop")})
     if request.tools:
         body["tools"] = request.tools
     if request.tool_choice is not None and body.get("tools"):
@@ -64,7 +63,7 @@ def body_of(model: str, request: Request, *, stream: bool) -> dict[str, Any]:
         body["response_format"] = request.response_format
     if stream:
         body["stream"] = True
-        options = params.get("stream_options", _NO_HEADERS)
+        options = params.get("stream_options", EMPTY)
         if options is not None:
             body["stream_options"] = {"include_usage": True, **options}
     return body
@@ -78,11 +77,20 @@ def tool_choice_of(choice: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    """What `json` does not know but means the same: any mapping, any sequence."""
+    if _is_mapping(value):
+        return dict(value)
+    if _is_sequence(value):
+        return list(value)
     raise TypeError(f"a value of type {type(value).__name__} cannot be written as JSON")
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview)
 
 
 # One encoder for all calls: `json.dumps` with separators builds a new one each time.
@@ -92,15 +100,14 @@ _to_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, al
 # ---- bytes to an answer -------------------------------------------------------------------------------------------
 
 
-def decode(content: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
+def decode(content: bytes, headers: Mapping[str, str] = EMPTY) -> Answer:
     """A whole answer. Raises WireError for anything else."""
     return answer_of(load(content), headers)
 
 
 def load(content: bytes) -> Any:
     """JSON from bytes. Raises WireError that says what came instead."""
-    if content.startswith(_BOM):
-        content = content[len(_BOM) :]
+    content = content.removeprefix(_BOM)
     if not content or content.isspace():
         raise WireError("an empty body")
     try:
@@ -108,67 +115,63 @@ def load(content: bytes) -> Any:
     except UnicodeDecodeError:
         raise WireError("a body that is not UTF-8") from None
     except (ValueError, RecursionError):
-        kind = "an HTML page" if content.lstrip()[:1] == b"<" else "a body that is not JSON"
-        raise WireError(kind) from None
+        raise WireError("an HTML page" if content.lstrip()[:1] == b"<" else "a body that is not JSON") from None
 
 
-def answer_of(data: Any, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
+def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     """An answer from a parsed body. Raises WireError where it is an error, or holds no message."""
-    refuse_error(data)
-    choice = first_choice(data)
-    message = None if choice is None else choice.get("message")
-    if choice is None or not isinstance(message, dict):
+    body = body_without_error(data)
+    choice = first_choice(body)
+    message = table(choice.get("message"))
+    if not message:
         raise WireError("JSON without a message in it")
     text, thoughts = content_of(message.get("content"))
     return Answer(
         text or string(message.get("refusal")),
         tool_calls_of(message.get("tool_calls")),
         thoughts + reasoning_of(message),
-        name_of(choice.get("finish_reason")),
-        usage_of(data),
-        name_of(data.get("model")),
-        name_of(data.get("id")),
+        name(choice.get("finish_reason")),
+        usage_of(body),
+        name(body.get("model")),
+        name(body.get("id")),
         headers,
     )
 
 
-def refuse_error(data: Any) -> None:
-    """Raise WireError if this is no JSON object, or is an error for all that the status said."""
+def body_without_error(data: Any) -> Mapping[str, Any]:
+    """The body, if it is a JSON object and no error, for all that the status said. Raises WireError."""
+    body = table(data)
     if not isinstance(data, dict):
-        raise WireError(f"JSON that is a {_json_type(data)}, not an object")
-    if data.get("error") or (data.get("object") == "error" and "choices" not in data):
-        raise WireError("an error with a status of success", json.dumps(data))
-    if "choices" not in data and ("message" in data or "detail" in data):
-        raise WireError("JSON without an answer in it", json.dumps(data))
+        raise WireError(f"JSON that is a {kind(data)}, not an object")
+    if body.get("error") or (body.get("object") == "error" and "choices" not in body):
+        raise WireError("an error with a status of success", json.dumps(body))
+    if "choices" not in body and ("message" in body or "detail" in body):
+        raise WireError("JSON without an answer in it", json.dumps(body))
+    return body
 
 
-def first_choice(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The choice of index 0, which is the one that Rotor asks for; None where there is none."""
-    choices = data.get("choices")
-    if isinstance(choices, list):
-        for choice in choices:
-            if isinstance(choice, dict) and choice.get("index") in (0, None):
-                return choice
-    return None
+def first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The choice of index 0, which is the one that Rotor asks for; empty where there is none."""
+    for choice in rows(body.get("choices")):
+        found = table(choice)
+        if found.get("index") in (0, None):
+            return found
+    return EMPTY
 
 
 def content_of(content: Any) -> tuple[str, str]:
     """Text and reasoning of a message's content: a string, or parts (Mistral puts its thinking there)."""
     if isinstance(content, str):
         return content, ""
-    if not isinstance(content, list):
-        return "", ""
     text: list[str] = []
     thoughts: list[str] = []
-    for part in content:
+    for part in rows(content):
         if isinstance(part, str):
             text.append(part)
-        elif isinstance(part, dict):
-            if part.get("type") == "thinking":
-                thought = part.get("thinking")
-                thoughts.append(thought if isinstance(thought, str) else content_of(thought)[0])
-            else:
-                text.append(string(part.get("text")))
+        elif table(part).get("type") == "thinking":
+            thoughts.append(content_of(table(part).get("thinking"))[0])
+        else:
+            text.append(string(table(part).get("text")))
     return "".join(text), "".join(thoughts)
 
 
@@ -178,14 +181,28 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 
 def tool_calls_of(calls: Any) -> tuple[ToolCall, ...]:
-    if not isinstance(calls, list) or not calls:
+    """Calls of functions; of other kinds of tools there are none, as Rotor sends none."""
+    if not calls:
         return ()
-    found: list[ToolCall] = []
-    for call in calls:
-        if isinstance(call, dict):
-            function = call.get("function")
-            if isinstance(function, dict):
-                found.append(ToolCall(name_of(call.get("id")), string(function.get("name")), arguments_of(function)))
+    functions = ((table(call), table(table(call).get("function"))) for call in rows(calls))
+    return tuple(
+        ToolCall(name(call.get("id")), string(function.get("name")), arguments_of(function))
+        for call, function in functions
+        if function
+    )
+
+
+def deltas_of(calls: Any) -> tuple[ToolCallDelta, ...]:
+    """Pieces of tool calls. A server that leaves `index` out sends each call whole, in order."""
+    if not calls:
+        return ()
+    found: list[ToolCallDelta] = []
+    for position, item in enumerate(rows(calls)):
+        call = table(item)
+        function = table(call.get("function"))
+        index = call.get("index")
+        index = index if isinstance(index, int) else position
+        found.append(ToolCallDelta(index, name(call.get("id")), name(function.get("name")), arguments_of(function)))
     return tuple(found)
 
 
@@ -197,62 +214,38 @@ def arguments_of(function: Mapping[str, Any]) -> str:
     return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
 
 
-def string(value: Any) -> str:
-    """Text that may be absent."""
-    return value if isinstance(value, str) else ""
-
-
-def name_of(value: Any) -> str | None:
-    """A name or an id, which some servers leave empty and a few send as a number."""
-    return (value if isinstance(value, str) else str(value)) if value else None
-
-
 # ---- usage --------------------------------------------------------------------------------------------------------
 
 
-def usage_of(data: Mapping[str, Any]) -> Usage | None:
+def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """What a body or a chunk says was used, wherever it says so: `usage`, or Groq's `x_groq.usage`."""
-    usage = data.get("usage")
-    if not isinstance(usage, dict):
-        groq = data.get("x_groq")
-        usage = groq.get("usage") if isinstance(groq, dict) else None
-    if not isinstance(usage, dict):
+    usage = table(body.get("usage")) or table(table(body.get("x_groq")).get("usage"))
+    if usage.keys().isdisjoint(_INPUT + _OUTPUT):
         return None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if prompt is None and completion is None:
-        prompt, completion = usage.get("input_tokens"), usage.get("output_tokens")
-        if prompt is None and completion is None:
-            return None
-    given = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    made = _details(usage, "completion_tokens_details", "output_tokens_details")
-    input_tokens, output_tokens = _count(prompt), _count(completion)
-    cached = _count(given.get("cached_tokens")) or next((n for k in _CACHED if (n := _count(usage.get(k)))), 0)
-    reasoning = _count(made.get("reasoning_tokens")) or _count(usage.get("reasoning_tokens"))
-    beside = _count(usage.get("total_tokens")) - input_tokens - output_tokens
+    input_tokens, output_tokens = _first(usage, _INPUT), _first(usage, _OUTPUT)
+    given = table(usage.get("prompt_tokens_details")) or table(usage.get("input_tokens_details"))
+    made = table(usage.get("completion_tokens_details")) or table(usage.get("output_tokens_details"))
+    cached = count(given.get("cached_tokens")) or _first(usage, _CACHED)
+    reasoning = count(made.get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
+    beside = count(usage.get("total_tokens")) - input_tokens - output_tokens
     if beside > 0:
         # xAI leaves reasoning out of the completion, and Mistral audio out of the prompt; only the total has them.
         if beside == reasoning:
             output_tokens += beside
-        elif beside == _count(given.get("audio_tokens")):
+        elif beside == count(given.get("audio_tokens")):
             input_tokens += beside
     return Usage(input_tokens, output_tokens, cached, reasoning)
 
 
+_INPUT: Final = ("prompt_tokens", "input_tokens")
+_OUTPUT: Final = ("completion_tokens", "output_tokens")
 _CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
 """Where DeepSeek, Together and older Mistral answers count cached tokens."""
 
 
-def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    for name in names:
-        details = usage.get(name)
-        if isinstance(details, dict):
-            return details
-    return _NO_HEADERS
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and 0 < value < 1e15 else 0
-
-
-def _json_type(value: object) -> str:
-    return {list: "list", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    """The first count among these names."""
+    for one in names:
+        if found := count(usage.get(one)):
+            return found
+    return 0

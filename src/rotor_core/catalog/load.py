@@ -80,12 +80,12 @@ def load_report(
     deployments = {d.id: d for k in known for d in k.deployments}
     warnings = resolver.warnings
     rules = settings.rules(root, places, warnings)
-    if not deployments and not allow_empty:
-        raise _nothing_left(resolver, root, document)
     pools: dict[str, Pool] = {}
     default = root.default_pool or IMPLICIT
     if deployments:
         pools, default = Seating(known, specs, places, warnings).all(root)
+    if default not in pools and not allow_empty:
+        raise _nothing_left(resolver, root, document)
     catalog = Catalog(
         MappingProxyType(deployments), MappingProxyType(pools), default, policy, rules, store, source=document.source
     )

@@ -28,7 +28,7 @@ class Seating:
             self._by_name.setdefault(deployment.name, []).append(deployment)
 
     def all(self, root: RootSection) -> tuple[dict[str, Pool], str]:
-        """Every pool, and the default one's name. Raises `ConfigError`.
+        """Every pool, and the default one's name, which is no pool where nothing is left for one. Raises `ConfigError`.
 
         The user's pools; those of plugins whose names are not taken; and where the user has none, `default`.
         """
@@ -52,9 +52,10 @@ class Seating:
         for name, seats in self._plugin_pools().items():
             if name not in pools and name not in dead:
                 pools[name] = Pool(name, tuple(seats))
-        if not root.pools:
-            pools.setdefault(IMPLICIT, Pool(IMPLICIT, tuple(Seat(d) for d in self._in_scope() if _chats(d))))
-        if default not in pools:
+        implicit = tuple(Seat(d) for d in self._in_scope() if _chats(d))
+        if implicit and not root.pools:
+            pools.setdefault(IMPLICIT, Pool(IMPLICIT, implicit))
+        if default not in pools and (root.pools or root.default_pool):
             raise self.places.error(("default_pool",), "there is no such pool", value=default, among=list(pools))
         return pools, default
 

@@ -11,6 +11,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -71,8 +72,8 @@ class Report:
     unserved: int = 0
     refusals: int = 0
     waited: float = 0.0
-    by: Counter[str] = field(default_factory=Counter)
-    refused_by: Counter[str] = field(default_factory=Counter)
+    by: Counter[str] = field(default_factory=Counter[str])
+    refused_by: Counter[str] = field(default_factory=Counter[str])
     checksum: str = ""
 
 
@@ -108,6 +109,20 @@ class World:
         self._order = 0
         self._sum = hashlib.sha256()
         self._told: dict[str, list[Event]] = {}
+        self._waits: dict[type, Callable[[_Running, Any], None]] = {
+            c.Sleep: self._sleep,
+            c.Redeem: self._redeem,
+            c.Call: self._call,
+        }
+        store_ = self.store
+        self._instant: dict[type, Callable[[Any], object]] = {
+            c.Now: lambda _: self.at,
+            c.Draw: lambda _: self._random.random(),
+            c.Reserve: lambda command: store_.reserve(command.ask),
+            c.Dispatched: lambda command: store_.dispatched(command.reservation.id),
+            c.Settle: lambda command: store_.settle(command.reservation_id, command.used, command.latency),
+            c.Rest: lambda command: store_.rest(command.scope, command.until, command.reason),
+        }
         self.report = Report()
 
     def run(self, arrivals: Iterable[Arrival], *, story: int | None = None) -> Report:
@@ -115,7 +130,7 @@ class World:
         if story is not None:
             self._told[str(story)] = []
         for number, arrival in enumerate(arrivals):
-            self._at(self._start + arrival.at, lambda n=number, a=arrival: self._begin(str(n), a))
+            self._at(self._start + arrival.at, partial(self._begin, str(number), arrival))
             self.report.offered += 1
         heap = self._heap
         while heap:
@@ -160,9 +175,9 @@ class World:
             while True:
                 command = flow.send(value) if error is None else flow.throw(error)
                 error = None
-                waits = _WAITS.get(type(command))
+                waits = self._waits.get(type(command))
                 if waits is not None:
-                    waits(self, running, command)
+                    waits(running, command)
                     return
                 value = self._answer(running, command)
         except StopIteration as end:
@@ -170,25 +185,11 @@ class World:
         except RotorError:
             self.report.unserved += 1
 
-    def _answer(self, running: _Running, command: c.Command) -> Any:
-        match command:
-            case c.Now():
-                answer: Any = self.at
-            case c.Reserve(ask):
-                answer = self.store.reserve(ask)
-            case c.Settle(ident, used, latency):
-                answer = self.store.settle(ident, used, latency)
-            case c.Emit(event):
-                answer = self._tell(running, event)
-            case c.Dispatched(reservation):
-                answer = self.store.dispatched(reservation.id)
-            case c.Rest(scope, until, reason):
-                answer = self.store.rest(scope, until, reason)
-            case c.Draw():
-                answer = self._random.random()
-            case _:
-                raise TypeError(f"a world has no answer to {command!r}")
-        return answer
+    def _answer(self, running: _Running, command: c.Command) -> object:
+        if isinstance(command, c.Emit):
+            self._tell(running, command.event)
+            return None
+        return self._instant[type(command)](command)
 
     def _tell(self, running: _Running, event: Event) -> None:
         told = self._told.get(running.id)
@@ -240,10 +241,3 @@ class World:
         self.report.answered += 1
         self.report.waited += result.waited
         self.report.by[result.deployment.id] += 1
-
-
-_WAITS: dict[type, Callable[[World, _Running, Any], None]] = {
-    c.Sleep: World._sleep,  # noqa: SLF001  this module's own
-    c.Redeem: World._redeem,  # noqa: SLF001
-    c.Call: World._call,  # noqa: SLF001
-}

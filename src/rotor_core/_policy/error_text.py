@@ -1,0 +1,216 @@
+"""What an error says, read out of whatever it is wrapped in: codes, words, the limit it names, its figures, the wait.
+
+Nothing here decides what it means: that is `classify`. Pure; what is not there is None, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeGuard
+
+from rotor_core._outcome import FailedUnit, Scope
+from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
+
+Period = Literal["second", "minute", "hour", "day", "month"]
+
+LONGEST_BODY: Final = 2**20
+"""Characters of a body that are read. Some servers quote the whole request in an error."""
+LONGEST_TEXT: Final = 20_000
+"""Characters of its messages that are searched. The longest known error has a tenth of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case."""
+
+    status: int | None
+    codes: frozenset[str]
+    text: str
+
+
+def read(status: int | None, body: str | bytes) -> Facts:
+    """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    text = text[:LONGEST_BODY]
+    codes: set[str] = set()
+    messages: list[str] = []
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        codes = {code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT])}
+        messages = [text]
+    else:
+        _gather(data, codes, messages, 0)
+        if not messages:
+            messages = [text]
+    if status is None:
+        status = next(
+            (int(code) for code in sorted(codes) if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600),
+            None,
+        )
+    return Facts(
+        status if isinstance(status, int) else None, frozenset(codes), "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT]
+    )
+
+
+_QUOTED_CODES: Final = re.compile(
+    r"""["']?\b(?:code|type|status|reason)["']?\s?:\s?["']?([\w.-]{3,60})""", re.IGNORECASE
+)
+"""Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
+
+_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type")
+_TEXT_KEYS: Final = (
+    *[
+        "message",
+        "msg",
+        "detail",
+        "details",
+        "title",
+        "error",
+        "errors",
+        "raw",
+        "metadata",
+        "body",
+        "error_description",
+    ],
+)
+
+
+def _gather(data: object, codes: set[str], messages: list[str], depth: int) -> None:
+    """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
+    if isinstance(data, str):
+        messages.append(data)
+    elif _is_list(data) and depth < 6:
+        for item in data[:20]:
+            _gather(item, codes, messages, depth + 1)
+    elif _is_object(data) and depth < 6:
+        values = (data.get(key) for key in _CODE_KEYS)
+        codes.update(str(v)[:60].lower() for v in values if isinstance(v, str | int) and not isinstance(v, bool))
+        for key in _TEXT_KEYS:
+            if data.get(key) is not None:
+                _gather(data[key], codes, messages, depth + 1)
+
+
+def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(data, dict)
+
+
+def _is_list(data: object) -> TypeGuard[list[Any]]:
+    return isinstance(data, list)
+
+
+# ---- which limit --------------------------------------------------------------------------------------------------
+
+_ABBREVIATED: Final = re.compile(r"\b(IT|OT|T|R|AS)P([SMHD])\b|\b(AS)([HD])\b")
+_UNITS: Final[Mapping[str, FailedUnit]] = {
+    "IT": "input_tokens", "OT": "output_tokens", "T": "tokens", "R": "requests", "AS": "audio_seconds",
+}  # fmt: skip
+_PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
+
+_SPELT: Final = re.compile(
+    r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
+    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
+    re.IGNORECASE,
+)
+_SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
+    ("input", "input_tokens"), ("output", "output_tokens"), ("audio", "audio_seconds"), ("token", "tokens"), ("", "requests"),
+)  # fmt: skip
+_ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ...]] = (
+    (re.compile(r"per 86400s|\bByDay\b|\bUserByModelByDay\b"), "requests", "day"),
+    (re.compile(r"free-models-per-day", re.IGNORECASE), "requests", "day"),
+    (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
+    (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
+    (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
+    (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
+    (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
+)
+
+
+def window_of(facts: Facts) -> tuple[FailedUnit | None, Period | None]:
+    """The unit and the period of the limit that a text names, each None where it names none."""
+    if found := _ABBREVIATED.search(facts.text):
+        unit, per = (found[1], found[2]) if found[1] else (found[3], found[4])
+        return _UNITS[unit], _PERIODS[per]
+    if found := _SPELT.search(facts.text):
+        what = found[1].lower()
+        return (
+            next(unit for word, unit in _SPELT_UNITS if word in what),
+            next(per for per in _PERIODS_SPELT if per.startswith(found[2].lower())),
+        )
+    for pattern, unit, per in _ALONE:
+        if pattern.search(facts.text):
+            return unit, per
+    return None, None
+
+
+_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
+
+_N: Final = r"~?(\d[\d,]{0,20}(?:\.\d{1,9})?)"
+
+
+def _figures(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+_LIMITS: Final = _figures(
+    rf"\bLimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}", rf"rate limit (?:is|of) {_N}",
+    rf"limited to {_N}", rf"max [RT]PM: {_N}", rf"max size: {_N}", rf"of tokens allowed {_N}", rf"tokens? limit exceeded: \d+ > {_N}",
+    rf"rate limit for your organization \([^)]{{0,80}}\) of {_N}", rf"allocation of {_N}", rf"total_tokens={_N}",
+)  # fmt: skip
+_USED: Final = _figures(rf"\bUsed:? {_N}")
+_REQUESTED: Final = _figures(
+    rf"\bRequested:? {_N}", rf"you requested (?:about |up to )?{_N} tokens", rf"resulted in {_N} tokens", rf"limit exceeded: {_N} >",
+    rf"max_tokens={_N} cannot",
+)  # fmt: skip
+
+
+def figures_of(text: str) -> tuple[float | None, float | None, float | None]:
+    """Limit, used and requested, in the text's own unit."""
+    return _figure(_LIMITS, text), _figure(_USED, text), _figure(_REQUESTED, text)
+
+
+def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
+    """The first number that one of the patterns finds."""
+    for pattern in patterns:
+        if found := pattern.search(text):
+            return parse_number(found[1])
+    return None
+
+
+# ---- how long, and whom -------------------------------------------------------------------------------------------
+
+_WAIT: Final = re.compile(
+    rf"""(?:(?:try|retry)(?:ing)?(?:\s+again)?\s+(?:in|after)|please wait|retryDelay["']?\s?:\s?["']?)\s?({DURATION})""",
+    re.IGNORECASE,
+)
+
+
+def wait_of(headers: Mapping[str, str], text: str) -> float | None:
+    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds."""
+    found = _WAIT.search(text)
+    said = parse_duration(found[1]) if found else None
+    return said if said is not None else retry_after_of(headers)
+
+
+_SCOPED_WORDS: Final[tuple[tuple[str, Scope], ...]] = (
+    (r"\borganization\b|\byour team\b|\borg-", "org"),
+    (r"per_project|\bproject\b", "project"),
+    (r"trial key|api[ _]key|settings/keys", "key"),
+    (
+        r"\baccount\b|\buserby|your (?:current )?quota|your (?:\w+ )?usage|your rate limit|billing|balance|credits|余额",
+        "account",
+    ),
+    (r"\bmodel\b", "model"),
+)
+_SCOPES: Final = tuple((re.compile(words, re.IGNORECASE), scope) for words, scope in _SCOPED_WORDS)
+
+
+def scope_of(text: str) -> Scope:
+    """Whom it concerns, by what the text names."""
+    for pattern, scope in _SCOPES:
+        if pattern.search(text):
+            return scope
+    return "unknown"
