@@ -1,32 +1,47 @@
-"""The `rotor` command: a table of commands and one way to fail.
+"""The `rotor` command: a table of commands, each in a module of its own, and one way to fail.
 
-A command's module imports click and the standard library at its top; rich and the engine where they are used. So
-`rotor --version` and `rotor --help` cost what Python costs.
+A command's module is imported when that command is run; so `rotor --help` costs what Python and click cost.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, cast
 
 import click
 
-from rotor_cli.chat import chat
-from rotor_cli.config import config
-from rotor_cli.demo.command import demo
-from rotor_cli.explain import explain
 from rotor_cli.failures import told
-from rotor_cli.sandbox import sandbox
-from rotor_cli.status import status
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "demo": ("rotor_cli.demo.command", "Watch a chain rotate over limited providers."),
+        "chat": ("rotor_cli.chat", "Answer one prompt."),
+        "status": ("rotor_cli.status", "Show every deployment as it stands."),
+        "explain": ("rotor_cli.explain", "Say who would answer, and why not the others."),
+        "sandbox": ("rotor_cli.sandbox", "Run imitations of providers on this machine."),
+        "config": ("rotor_cli.config", "Write, check and describe rotor.yaml."),
+    }
+)
+"""Name to module (which has the command under that name) and a line about it, in the order a newcomer wants them."""
 
 
 class Commands(click.Group):
-    """A group whose every failure is one line: click's own, the engine's, and whatever nobody expected."""
+    """A group that reads `COMMANDS`, and whose every failure is one line: click's, the engine's, and the unforeseen."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  the base class's signature
-        """In the order in which they were added: what a newcomer wants first."""
-        return list(self.commands)
+        return [*COMMANDS, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            return cast("click.Command", getattr(import_module(COMMANDS[cmd_name][0]), cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
     def main(
         self,
@@ -48,13 +63,13 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click calls it so
     if wanted:
-        from rotor_core import __version__
+        from rotor_core import __version__  # noqa: PLC0415  only who asks pays for it
 
         click.echo(f"rotor {__version__}")
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
 )
@@ -63,10 +78,6 @@ def rotor() -> None:
 
     `rotor demo` needs no key and no file: begin there.
     """
-
-
-for command in (demo, chat, status, explain, sandbox, config):
-    rotor.add_command(command)
 
 
 def main() -> NoReturn:

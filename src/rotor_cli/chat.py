@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rotor_cli.engine import json_option, opened, prompt_text, request_of, request_options
+from rotor_cli.terminal import print_json, remark
 from rotor_cli.words import count, duration, money
-
-if TYPE_CHECKING:
-    from rotor_core import Event, Result, Rotor
+from rotor_core import Event, Exhausted, Request, Result, Rotated, Rotor
 
 
-@click.command(short_help="Answer one prompt.")
+@click.command()
 @click.argument("prompt", required=False)
 @request_options
 @click.option("--stream", is_flag=True, help="Print the answer as it comes.")
@@ -43,12 +44,10 @@ def chat(
             result = rotor.chat(request, **options)
             _print_answer(result, as_json=as_json)
     if not as_json:
-        from rotor_cli.terminal import remark
-
         remark(footnote(result))
 
 
-def _streamed(rotor: Rotor, request: Any, options: dict[str, Any]) -> Result:
+def _streamed(rotor: Rotor, request: Request, options: dict[str, Any]) -> Result:
     begun = False
     with rotor.stream(request, **options) as chunks:
         try:
@@ -64,29 +63,23 @@ def _streamed(rotor: Rotor, request: Any, options: dict[str, Any]) -> Result:
 
 def _print_answer(result: Result, *, as_json: bool) -> None:
     if as_json:
-        from rotor_cli.terminal import print_json
-
         print_json(to_dict(result))
         return
     assert result.answer is not None
     click.echo(result.answer.text)
 
 
-def _say_waits() -> Any:
+def _say_waits() -> Callable[[Event], None] | None:
     """A listener that tells a person at a terminal why nothing happens yet; elsewhere nothing is said."""
-    stderr = click.get_text_stream("stderr")
 
     def listen(event: Event) -> None:
-        from rotor_cli.terminal import remark
-        from rotor_core import Exhausted, Rotated
-
         if isinstance(event, Exhausted) and not event.refused:
             until = "a free slot" if event.retry_at is None else duration(event.retry_at - event.at)
             remark(f"no capacity yet; waiting for {until}")
         elif isinstance(event, Rotated):
             remark(f"{event.previous}: {event.reason}; going on with {event.deployment}")
 
-    return listen if stderr.isatty() else None
+    return listen if sys.stderr.isatty() else None
 
 
 def footnote(result: Result) -> str:

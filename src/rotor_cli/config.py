@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from rotor_cli.engine import json_option
 from rotor_cli.failures import FAILED, CommandFailed
-
-if TYPE_CHECKING:
-    from rotor_core.catalog.problems import Finding
+from rotor_cli.terminal import print_json
+from rotor_core.catalog.check import check as judge
+from rotor_core.catalog.problems import Finding
+from rotor_core.catalog.schema import json_schema
+from rotor_core.catalog.sources import found_config
+from rotor_core.catalog.starter import starter
+from rotor_core.plugins import installed
 
 
 @click.group()
@@ -27,8 +33,6 @@ def config() -> None:
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 def init(*, path: Path, force: bool) -> None:
     """Write a commented rotor.yaml to begin with."""
-    from rotor_core.catalog.starter import starter
-
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(starter())
@@ -41,7 +45,7 @@ def init(*, path: Path, force: bool) -> None:
 
 @config.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on one line.")
+@json_option
 def check(*, file: Path | None, as_json: bool) -> int:
     """Judge FILE, or the rotor.yaml that would be used. Status 1 where it cannot be used."""
     found, findings = _findings(file)
@@ -55,10 +59,6 @@ def check(*, file: Path | None, as_json: bool) -> int:
 
 def _findings(file: Path | None) -> tuple[str, Sequence[Finding]]:
     """What was judged, and what was found."""
-    from rotor_core.catalog.check import check as judge
-    from rotor_core.catalog.sources import found_config
-    from rotor_core.plugins import installed
-
     plugins = installed()
     source = found_config(os.environ) if file is None else file
     name = "the environment (no rotor.yaml was found)" if source is None else str(source)
@@ -83,8 +83,6 @@ def _styled(text: str, colour: str) -> str:
 
 
 def _print_json(found: str, findings: Sequence[Finding]) -> None:
-    from rotor_cli.terminal import print_json
-
     rows: list[dict[str, Any]] = [
         {"level": f.level, "message": f.message, "file": f.file, "line": f.line, "key": f.key} for f in findings
     ]
@@ -94,8 +92,4 @@ def _print_json(found: str, findings: Sequence[Finding]) -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of rotor.yaml, for editors and for checks elsewhere."""
-    import json
-
-    from rotor_core.catalog.schema import json_schema
-
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from rotor_cli.failures import UNUSABLE, CommandFailed
-
-if TYPE_CHECKING:
-    from rotor_core import Rotor
+from rotor_core import ConfigError, Request, Rotor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,10 +41,8 @@ def request_options(command: F) -> F:
 
 
 @contextmanager
-def opened(config: Path | None) -> Iterator[Rotor]:
+def opened(config: Path | None) -> Generator[Rotor]:
     """The engine of a configuration, closed afterwards. Where there is nothing to configure it from, says what helps."""
-    from rotor_core import ConfigError, Rotor
-
     try:
         rotor = Rotor.from_config(config)
     except ConfigError as error:
@@ -58,18 +55,15 @@ def opened(config: Path | None) -> Iterator[Rotor]:
 
 def prompt_text(prompt: str | None) -> str:
     """The prompt as given, or read from standard input where it is `-`, or absent and something is piped in."""
-    stdin = click.get_text_stream("stdin")
-    if prompt == "-" or (prompt is None and not stdin.isatty()):
-        prompt = stdin.read().strip()
+    if prompt == "-" or (prompt is None and not sys.stdin.isatty()):
+        prompt = sys.stdin.read().strip()
     if not prompt:
         raise click.UsageError("there is no prompt: give it in quotes, or pipe it in")
     return prompt
 
 
-def request_of(prompt: str, system: str | None, max_tokens: int | None) -> Any:
+def request_of(prompt: str, system: str | None, max_tokens: int | None) -> Request:
     """The request for the engine, in OpenAI's shapes."""
-    from rotor_core import Request
-
     messages = [{"role": "system", "content": system}] if system else []
     params = {} if max_tokens is None else {"max_tokens": max_tokens}
     return Request([*messages, {"role": "user", "content": prompt}], params=params)

@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from rotor_cli.engine import json_option, opened, prompt_text, request_of, request_options
+from rotor_cli.tables import explanation_table
+from rotor_cli.terminal import out, print_json
 
 
-@click.command(short_help="Say who would answer, and why not the others.")
+@click.command()
 @click.argument("prompt", required=False)
 @request_options
 @json_option
@@ -27,11 +29,7 @@ def explain(
     text = prompt_text(prompt)
     with opened(config) as rotor:
         explanation = rotor.explain(request_of(text, system, max_tokens), model=pool, task=task)
-    from rotor_cli.terminal import out, print_json
-
     if as_json:
         print_json(explanation.to_dict())
-        return
-    from rotor_cli.tables import explanation_table
-
-    out().print(explanation_table(explanation.to_dict()))
+    else:
+        out().print(explanation_table(explanation.to_dict()))

@@ -21,18 +21,21 @@ _SHORTEST_SECRET: Final = 8
 _SECRET_NAMES: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
-class CommandFailed(click.ClickException):
-    """A command's own failure, with its status. `message` is one line."""
+class CommandFailed(Exception):
+    """A command's own failure: its line, its status."""
 
     def __init__(self, message: str, status: int = FAILED) -> None:
         super().__init__(message)
-        self.exit_code = status
+        self.status = status
 
 
 def told(error: BaseException) -> int:
     """Say `error` on standard error and return the status it stands for. What the user did (Ctrl-C) needs no words."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return UNUSABLE
     if os.environ.get("ROTOR_DEBUG"):
         traceback.print_exception(error)
     text, status = _line(error)
@@ -41,13 +44,16 @@ def told(error: BaseException) -> int:
 
 
 def _line(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, CommandFailed):
+        return _one_line(str(error)), error.status
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "rotor"
-        message = error.format_message().rstrip(".")
-        return f"{_one_line(message[:1].lower() + message[1:])}; see `{command} --help`", UNUSABLE
+        message = _one_line(error.format_message()).rstrip(".")
+        see = " See" if message.endswith("?") else "; see"
+        return f"{message[:1].lower()}{message[1:]}{see} `{command} --help`", UNUSABLE
     if isinstance(error, click.ClickException):
         return _one_line(error.format_message()), error.exit_code
-    from rotor_core import ConfigError, RotorError
+    from rotor_core import ConfigError, RotorError  # noqa: PLC0415  who misspelt a command need not wait for it
 
     if isinstance(error, RotorError):
         return _one_line(str(error)), UNUSABLE if isinstance(error, ConfigError) else FAILED

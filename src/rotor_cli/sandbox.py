@@ -1,4 +1,7 @@
 """`rotor sandbox`."""
+
 import click
+
+
 @click.command()
 def sandbox(): ...

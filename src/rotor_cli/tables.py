@@ -36,7 +36,14 @@ _VERDICT_STYLE: Final = {"chosen": "bold green", "ranked": "green", "rejected": 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:
     """The one look that all tables here have."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left", title_style="bold")
+    table = Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        title_justify="left",
+        title_style="bold",
+    )
     for column in columns:
         numeric = column in {"requests", "answers", "tokens", "cost", "p50", "latency", "free", "paid"}
         table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
@@ -80,6 +87,7 @@ def _note(status: Mapping[str, Any]) -> Text:
 
 
 def deployment_name(row: Mapping[str, Any]) -> Text:
+    """Its id, and whether it costs money."""
     money_word = "free" if row["free"] else "paid"
     return Text(row["id"]).append(f" {money_word}", style="dim")
 
@@ -129,5 +137,6 @@ def explanation_table(explanation: Mapping[str, Any]) -> RenderableType:
         word = verdict["verdict"] if verdict["verdict"] != "ranked" else f"ranked {verdict['rank']}"
         table.add_row(verdict["deployment"], Text(word, style=_VERDICT_STYLE[verdict["verdict"]]), verdict["reason"])
     if explanation["verdicts"] and all(v["verdict"] == "rejected" for v in explanation["verdicts"]):
-        return Group(head, table, Text("none could answer at this instant; a request may still wait for one", style="dim"))
+        none = Text("none could answer at this instant; a request may still wait for one", style="dim")
+        return Group(head, table, none)
     return Group(head, table)

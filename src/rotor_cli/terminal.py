@@ -9,10 +9,9 @@ import json
 import sys
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.text import Text
-
-import click
 
 _PIPE_WIDTH = 120
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-_PARTS: Final = " ▏▎▍▌▋▊▉"  # noqa: RUF001  eighths of a cell, as Unicode draws them
+_PARTS: Final = " ▏▎▍▌▋▊▉"  # eighths of a cell
 _UNITS: Final = {
     "requests": "req",
     "tokens": "tok",

@@ -5,7 +5,6 @@ Cancellation arrives as an exception in whatever is awaited, is thrown into the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
@@ -97,11 +96,15 @@ async def _open(command: c.Open, ports: Ports) -> c.Opened:
 
 
 async def _sleep(command: c.Sleep, ports: Ports) -> None:
+    import asyncio  # noqa: PLC0415  it takes 8 ms, which who never waits on a loop need not pay
+
     while (left := command.until - ports.store.now()) > 0:  # noqa: ASYNC110  until an instant on another clock
         await asyncio.sleep(left)
 
 
 async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
+    import asyncio  # noqa: PLC0415  as above
+
     called = asyncio.Event()
     loop = asyncio.get_running_loop()
 

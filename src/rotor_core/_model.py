@@ -220,7 +220,7 @@ class Catalog:
     default_pool: str
     policy: Policy = Policy()
     rules: tuple[Rule, ...] = ()
-    store: str = "memory://"
+    store: str = field(default="memory://", repr=False)  # a URL may hold a password
     digest: str = ""
     source: str = "configuration"
     """Where it was read from, for messages: a file's path, `environment`, `configuration`."""

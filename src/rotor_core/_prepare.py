@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,7 +13,7 @@ from rotor_core._model import Catalog, Deployment
 from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task
 from rotor_core._policy.eligible import Need
-from rotor_core._policy.estimate import estimate_tokens
+from rotor_core._policy.estimate import estimate_tokens, text_tokens
 from rotor_core._policy.rules import NO_EFFECTS, apply_rules
 from rotor_core._request import Request
 
@@ -40,11 +41,12 @@ def prepare(request_id: str, request: Request, options: Options, catalog: Catalo
     asked = asked_output(request.params)
     model = only_model(planner.deployments(name))
     estimate = estimate_tokens(request.messages, request.tools, model)
+    read = estimate.input_tokens
+    if request.response_format:
+        read += text_tokens(json.dumps(request.response_format))
     expected = asked if asked is not None else estimate.output_tokens
-    tokens = estimate.input_tokens + expected
-    effects = (
-        apply_rules(catalog.rules, estimate.input_tokens, task, complexity) if catalog.rules else NO_EFFECTS
-    )
+    tokens = read + expected
+    effects = apply_rules(catalog.rules, read, task, complexity) if catalog.rules else NO_EFFECTS
     policy = catalog.policy
     need = Need(needs(request), max(tokens, effects.require_context), policy.paid != "never")
     planned = planner.plan(name, need, effects.prefer_category)
@@ -52,7 +54,7 @@ def prepare(request_id: str, request: Request, options: Options, catalog: Catalo
         id=request_id,
         pool=name,
         plan=planned.plan,
-        demand=Demand(estimate.input_tokens, expected, asked),
+        demand=Demand(read, expected, asked),
         deployments=catalog.deployments,
         static=planned.rejections,
         ranking=policy.ranking,

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
 from rotor_core import hookspecs
 from rotor_core._policy.rank import Ranking
 from rotor_core.hookspecs import ProviderSpec, StoreSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 logger = logging.getLogger("rotor")
 
@@ -54,6 +56,8 @@ def installed() -> Plugins:
 
 @lru_cache(maxsize=8)
 def _installed(only: str | None) -> Plugins:
+    from importlib.metadata import entry_points  # noqa: PLC0415  it takes 5 ms, and only this needs it
+
     wanted = None if only is None else {name.strip() for name in only.split(",") if name.strip()}
     found = [e for e in entry_points(group=GROUP) if wanted is None or e.name in wanted]
     plugins = collect(found)

@@ -27,7 +27,6 @@ from rotor_core._request import Request
 from rotor_core._snapshot import Explanation
 from rotor_core._streams import AsyncChunkStream, ChunkStream
 from rotor_core.adapters.base import Adapter
-from rotor_core.catalog.sources import catalog_from
 from rotor_core.observe.hub import Listener, tell
 from rotor_core.plugins import Plugins, installed
 from rotor_core.stores.base import Store
@@ -63,6 +62,8 @@ class Rotor:
     @classmethod
     def from_config(cls, config: Source = None) -> Self:
         """From a file's path, a mapping of the same shape, or (None) wherever a configuration is found. Raises ConfigError."""
+        from rotor_core.catalog.sources import catalog_from  # noqa: PLC0415  what reads files is not needed before
+
         plugins = installed()
         catalog = catalog_from(config, os.environ, plugins.providers, plugins.rankings, plugins.stores)
         engine = share(catalog, plugins)

@@ -77,7 +77,9 @@ def stream_writer() -> Writer | None:
         writer: Writer = get_stream_writer()
     except (RuntimeError, KeyError):  # outside a node, or in a graph without a runtime
         return None
-    return None if getattr(writer, "__name__", "") == "_no_op_stream_writer" else writer
+    # Without the custom stream LangGraph hands out an empty function: it names nothing, so it can do nothing.
+    code = getattr(writer, "__code__", None)
+    return writer if code is None or code.co_names or code.co_freevars else None
 
 
 def describe(event: Event, pool_state: PoolState) -> dict[str, Any]:

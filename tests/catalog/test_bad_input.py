@@ -100,7 +100,7 @@ CASES = {
     "a key of no source": (HEAD.replace("keys: []", "keys: [{quota: work}]"), 6, "providers.local.keys[0]", ["neither"]),
     "the same key twice": (HEAD.replace("keys: []", "keys: [{value: a}, {value: a}]"), 6, "providers.local.keys[1]", ["same key as keys[0]"]),
     "a value that YAML takes for a truth": (HEAD.replace("keys: []", "keys: [{value: yes}]"), 6, "providers.local.keys[0].value", ["true or false", "quotes"]),
-    "a provider without models": (HEAD.split("    models:")[0], 2, "providers", ["has a model to use", "models"]),
+    "a provider without models": (HEAD.partition("    models:")[0], 2, "providers", ["has a model to use", "models"]),
     "providers in a list": ("version: 1\nproviders: [groq]\n", 2, "providers", ["no mapping"]),
     "a provider that is a text": ("version: 1\nproviders: {groq: yes please}\n", 2, "providers.groq", ["text", "mapping of"]),
 }  # fmt: skip

@@ -58,8 +58,6 @@ def test_parts_add_up(parts) -> None:
 def test_any_text_is_a_finite_duration_or_refused(text) -> None:
     try:
         seconds = parse_duration(text)
-    except ValueError as exc:
-        assert "a duration such as" in str(exc)
-    else:
-        assert seconds >= 0
-        assert math.isfinite(seconds)
+    except ValueError:
+        seconds = None
+    assert seconds is None or (math.isfinite(seconds) and seconds >= 0)

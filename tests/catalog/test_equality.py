@@ -80,8 +80,7 @@ def test_any_text_is_a_document_or_one_clear_error(text) -> None:
     from rotor_core._errors import ConfigError
 
     try:
-        data = document.parse(text, "f").data
+        found = document.parse(text, "f").data
     except ConfigError as exc:
-        assert str(exc).startswith("f")
-    else:
-        assert isinstance(data, dict)
+        found = str(exc)
+    assert isinstance(found, dict) or (found.startswith("f") and "\n" not in found)

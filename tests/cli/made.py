@@ -7,7 +7,9 @@ from typing import Any
 AT = 1000.0
 
 
-def a_limit(unit: str = "requests", per: object = "minute", limit: float = 30, used: float = 0, **more: Any) -> dict[str, Any]:
+def a_limit(
+    unit: str = "requests", per: object = "minute", limit: float = 30, used: float = 0, **more: Any
+) -> dict[str, Any]:
     row = {"unit": unit, "per": per, "window": "bucket", "limit": limit, "used": used, "reserved": 0.0}
     row |= {"remaining": limit - used, "resets_at": AT + 30 if used else None, "source": "config", "seen_at": None}
     return row | more
@@ -22,4 +24,9 @@ def a_row(name: str = "acme/small#1", **more: Any) -> dict[str, Any]:
 
 
 def a_status(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"at": AT, "store": "memory://", "pools": {"fast": [r["id"] for r in rows]}, "deployments": list(rows)} | more
+    return {
+        "at": AT,
+        "store": "memory://",
+        "pools": {"fast": [r["id"] for r in rows]},
+        "deployments": list(rows),
+    } | more

@@ -35,7 +35,9 @@ def test_help_lists_the_commands_in_the_order_in_which_a_newcomer_wants_them() -
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["demo", "chat", "status", "explain", "sandbox", "config init", "config check", "config schema"])
+@pytest.mark.parametrize(
+    "command", ["demo", "chat", "status", "explain", "sandbox", "config init", "config check", "config schema"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.exit_code == 0
@@ -139,7 +141,8 @@ def test_a_pipe_that_is_closed_early_is_no_error(tmp_path: Path) -> None:
         [sys.executable, "-c", f"from {script} import main; main()", "config", "schema"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
     )  # fmt: skip
-    assert reader.stdout and reader.stderr
+    assert reader.stdout
+    assert reader.stderr
     reader.stdout.close()
     said: Any = reader.stderr.read()
     reader.stderr.close()

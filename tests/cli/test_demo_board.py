@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
+from tests.cli.made import AT, a_limit, a_row, a_status
 
 from rotor_cli.demo.account import Account, Seat
 from rotor_cli.demo.board import REMEMBERED, Board
 from rotor_cli.demo.show import LINES_EVERY, LIVE_EVERY, frame, progress_line, summary_view, watcher
 from rotor_core import Answered, Exhausted, Failed, Failure, Rotated, Selected, Usage
-from tests.cli.made import AT, a_limit, a_row, a_status
 
 
 def selected(request: str = "r-1", deployment: str = "a#1") -> Selected:
@@ -88,7 +88,15 @@ def a_scene(**more: Any) -> Any:
     board = told(selected(), exhausted("r-2"))
     account = Account(offered=3, seconds=[0.2], seats={"a#1": Seat(True, 1, 15, [0.2])})
     rotor = SimpleNamespace(status=lambda: a_status(row, a_row("b#1", free=False)))
-    scene = {"rotor": rotor, "lasts": 30.0, "rate": 80.0, "account": account, "board": board, "elapsed": 12.0, "refused": 0}
+    scene = {
+        "rotor": rotor,
+        "lasts": 30.0,
+        "rate": 80.0,
+        "account": account,
+        "board": board,
+        "elapsed": 12.0,
+        "refused": 0,
+    }
     return SimpleNamespace(**(scene | more))
 
 
@@ -152,7 +160,9 @@ def test_the_summary_says_who_answered_what_was_refused_and_what_it_cost() -> No
     account.seats = {"z#1": Seat(True, 1, 1500, [0.2]), "a#1": Seat(False, 1, 30, [0.4])}
     text = drawn(summary_view(account.summary(0)))
     rows = [line.split() for line in text.splitlines()]
-    assert rows.index(["z#1", "1", "1", "-", "1,500", "200", "ms"]) < rows.index(["a#1", "1", "-", "1", "30", "400", "ms"])
+    assert rows.index(["z#1", "1", "1", "-", "1,500", "200", "ms"]) < rows.index(
+        ["a#1", "1", "-", "1", "30", "400", "ms"]
+    )
     assert "2 of 2 questions answered, 0 refusals (429) counted at the providers" in text
     assert "1 on free seats, 1 paid for with $0.0021" in text
     assert "waited 1.5 s in all, at most 1.5 s" in text

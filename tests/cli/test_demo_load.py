@@ -31,7 +31,8 @@ def test_the_same_seed_asks_the_same_questions_at_the_same_instants() -> None:
 def test_questions_come_in_order_and_within_the_time() -> None:
     at = [q.at for q in questions(1, 30, 120)]
     assert at == sorted(at)
-    assert 0 <= at[0] and at[-1] < 30
+    assert at[0] >= 0
+    assert at[-1] < 30
 
 
 def test_questions_come_at_the_rate_that_was_asked_for() -> None:
@@ -68,7 +69,11 @@ def test_a_limit_that_two_deployments_share_is_counted_once() -> None:
 
 
 def test_paid_deployments_and_those_without_limits_do_not_count_as_free_seats() -> None:
-    seats = [a_deployment("a", bound("a"), price=Price(1, 2)), a_deployment("b", bound("b"), price=None), a_deployment("c")]
+    seats = [
+        a_deployment("a", bound("a"), price=Price(1, 2)),
+        a_deployment("b", bound("b"), price=None),
+        a_deployment("c"),
+    ]
     assert free_answers(seats, 30) == 0
 
 

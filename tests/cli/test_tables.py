@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
+from tests.cli.made import AT, a_limit, a_row, a_status
 
 from rotor_cli.tables import TINY, WIDE, explanation_table, fill_style, status_table
-from tests.cli.made import AT, a_limit, a_row, a_status
 
 
 def drawn(what: RenderableType, width: int = 120) -> str:

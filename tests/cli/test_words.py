@@ -15,7 +15,16 @@ def limit(**figures: object) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (7, "7"), (0.25, "0.25"), (12.7, "13"), (1250, "1,250"), (12000, "12k"), (131072, "131k"), (1.5e6, "1.5M")],
+    [
+        (0, "0"),
+        (7, "7"),
+        (0.25, "0.25"),
+        (12.7, "13"),
+        (1250, "1,250"),
+        (12000, "12k"),
+        (131072, "131k"),
+        (1.5e6, "1.5M"),
+    ],
 )
 def test_an_amount_is_short_and_keeps_what_matters(value: float, text: str) -> None:
     assert amount(value) == text
@@ -23,7 +32,16 @@ def test_an_amount_is_short_and_keeps_what_matters(value: float, text: str) -> N
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.0 s"), (-1, "0.0 s"), (0.44, "0.4 s"), (9.99, "10 s"), (42, "42 s"), (200, "3 min"), (7200, "2 h"), (9e5, "10 d")],
+    [
+        (0, "0.0 s"),
+        (-1, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.99, "10 s"),
+        (42, "42 s"),
+        (200, "3 min"),
+        (7200, "2 h"),
+        (9e5, "10 d"),
+    ],
 )
 def test_a_duration_has_one_unit(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -1,5 +1,6 @@
 """Plugins are loaded one by one; what is wrong with one is a finding that names it, never an outage."""
 
+import importlib.metadata
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -93,7 +94,7 @@ def test_of_two_with_one_name_the_first_keeps_it_and_both_are_named():
 
 def test_the_environment_limits_what_loads(monkeypatch):
     entries = [Entry("acme", providers(ProviderSpec("acme", adapter="a:A"))), Entry("other", ImportError("broken"))]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
     plugins._installed.cache_clear()
 
     monkeypatch.setenv("ROTOR_PLUGINS", "acme, nobody")
@@ -105,7 +106,7 @@ def test_the_environment_limits_what_loads(monkeypatch):
 
 
 def test_a_finding_is_logged_once_as_a_warning(monkeypatch, caplog):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [Entry("other", ImportError("broken"))])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry("other", ImportError("broken"))])
     monkeypatch.delenv("ROTOR_PLUGINS", raising=False)
     plugins._installed.cache_clear()
 

@@ -188,7 +188,7 @@ steps = st.lists(
         st.floats(0, 3),  # seconds until the next ask
         st.integers(1, 10),  # units
         st.floats(0, 8),  # how long it would wait
-        st.floats(0, GUARD),  # how late the provider counts it
+        st.floats(0, GUARD - 1e-6),  # how late the provider counts it
         st.one_of(st.none(), st.floats(0, 1)),  # the part that it really uses, told later; None: all of it, never told
         st.floats(0, 6),  # how long after its instant that is told
     ),
@@ -197,7 +197,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(steps)
 @example([(0, 10, 0, 0.0, None, 0), (0, 10, 8, GUARD, None, 0), (0, 1, 8, 0.0, None, 0)])
 def test_whatever_is_granted_cancelled_and_refunded_the_provider_never_has_to_refuse(plan):
@@ -238,7 +238,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(events)
 def test_neither_refunds_nor_debts_nor_late_dispatches_ever_mint_capacity(plan):
     """The bucket believes in at most what a provider has left that counted every request as it was really sent."""

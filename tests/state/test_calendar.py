@@ -156,7 +156,7 @@ def test_old_periods_are_forgotten():
 BASE = 1_000_000_000.0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.floats(-EDGE, EDGE - 0.03),
     st.lists(
@@ -204,7 +204,7 @@ def suits(grants, t, amount):
     return all(sum(a for at, a in grants if period in near(at)) + amount <= 10 for period in near(t))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 2), st.integers(1, 10), st.floats(0, 9)), max_size=10),
     st.integers(1, 10),

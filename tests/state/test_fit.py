@@ -84,7 +84,7 @@ def worlds(draw):
     return windows, NOW + 2
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds(), st.lists(st.integers(0, 10), min_size=3, max_size=3))
 def test_what_it_comes_to_rest_at_suits_all_and_nothing_earlier_does(world, amounts):
     windows, now = world

@@ -17,7 +17,7 @@ class Seat:
     free: bool
     answers: int = 0
     tokens: int = 0
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list[float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Account:
     """Kept while the demo runs. `seconds`: from each question to its answer, as its caller saw it."""
 
     offered: int = 0
-    seconds: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list[float])
+    waits: list[float] = field(default_factory=list[float])
     cost_usd: float = 0.0
-    seats: dict[str, Seat] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
+    seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
+    errors: list[str] = field(default_factory=list[str])
 
     @property
     def answered(self) -> int:

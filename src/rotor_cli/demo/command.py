@@ -1,23 +1,20 @@
-"""The `rotor demo` command: its options, what it needs before it can begin, how it ends."""
+"""The `rotor demo` command: its options, what it needs before it can begin, the status with which it ends."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
 from rotor_cli.engine import json_option
 from rotor_cli.failures import FAILED, INTERRUPTED, CommandFailed
-
-if TYPE_CHECKING:
-    from rotor_cli.demo.account import Summary
+from rotor_cli.terminal import out, print_json
 
 SECONDS: Final = 30.0
 
 
-@click.command(short_help="Watch a chain rotate over limited providers.")
+@click.command()
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=SECONDS, metavar="N", help="How long to ask. [default: 30]"
 )
@@ -34,36 +31,11 @@ def demo(*, seconds: float, rate: float | None, seed: int, as_json: bool) -> int
     """
     if importlib.util.find_spec("langchain_core") is None:
         raise CommandFailed("the demo asks through LangChain, which is not installed: pip install 'llm-rotor[langchain]'")
-    summary = _played(seconds, rate, seed, as_json=as_json)
-    if as_json:
-        from rotor_cli.terminal import print_json
+    from rotor_cli.demo.stage import perform  # noqa: PLC0415  imports LangChain
 
+    summary = perform(seconds, rate, seed, None if as_json else out())
+    if as_json:
         print_json(summary.to_dict())
     if summary.interrupted:
         return INTERRUPTED
     return 0 if summary.all_well else FAILED
-
-
-def _played(seconds: float, rate: float | None, seed: int, *, as_json: bool) -> Summary:
-    """Set the scene, play it, sum it up (and show that where nobody asked for JSON)."""
-    from rotor_cli.demo.load import default_rate, questions
-    from rotor_cli.demo.run import Scene, engine, play
-    from rotor_cli.demo.show import summary_view, watcher
-    from rotor_cli.terminal import out
-    from rotor_core.sandbox import Sandbox
-
-    console = None if as_json else out()
-    with Sandbox(process=True) as box:
-        rotor = engine(box.config(), seed)
-        per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
-        scene = Scene(rotor, seconds, per_minute)
-        interrupted = False
-        with watcher(console) as (watch, every):
-            try:
-                asyncio.run(play(scene, questions(seed, seconds, per_minute), box.refusals, watch, every))
-            except KeyboardInterrupt:
-                interrupted = True
-        summary = scene.account.summary(box.refusals(), interrupted=interrupted)
-    if console:
-        console.print(summary_view(summary))
-    return summary

@@ -29,8 +29,8 @@ BACKGROUND: Final = (
     "",
     "",
     "I have read a little about it already, but what I read contradicted itself in places. ",
-    "Please keep in mind that I will read your answer aloud to a group, that some of them are hard of hearing, "
-    "and that we have about two minutes before the next item of the evening. ",
+    """Please keep in mind that I will read your answer aloud to a group, that some of them are hard of hearing, \
+and that we have about two minutes before the next item of the evening. """,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langsmith import tracing_context
+from langsmith import tracing_context  # pyright: ignore[reportUnknownVariableType]  its own types are partial
 
 from rotor_cli.demo.account import Account
 from rotor_cli.demo.board import Board

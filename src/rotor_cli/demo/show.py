@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ LINES_EVERY: Final = 3.0
 
 
 @contextmanager
-def watcher(console: Console | None) -> Iterator[tuple[Watcher, float]]:
+def watcher(console: Console | None) -> Generator[tuple[Watcher, float]]:
     """Who looks at the scene, and how often. None: nobody does."""
     if console is None:
         yield (lambda _: None), LINES_EVERY

@@ -1,9 +1,8 @@
 """What a provider's error means, in our vocabulary. Pure and table-driven; it never raises, whatever it is given.
 
-Three tables, read from the top, the first match wins: kinds (`GENERAL`, and before it the provider's own dialect),
-windows (which limit it speaks of) and scopes (whom it concerns). Statuses alone say little: a bad key is 400, 401 or
-403 somewhere, too large a request 413 or 429, money 400, 402, 403, 412 or 429, so codes and words come first. The
-figures and words are those of recorded errors of some twenty providers.
+A table of rules is read from the top, the provider's own dialect before the general one, and the first match wins.
+Statuses alone say little: a bad key is 400, 401 or 403 somewhere, too large a request 413 or 429, money 400, 402, 403,
+412 or 429. So codes and words come first. They are those of recorded errors of some twenty providers.
 """
 
 from __future__ import annotations

@@ -77,6 +77,8 @@ class Bucket:
     def move(self, now: float, at: float, amount: float, mark: float) -> float:
         """Let a charge count from `now` instead of an earlier `at`; return its new mark."""
         self._pour(now)
+        if not amount:
+            return mark
         since = (self.cum - mark + amount) * self.pace
         self.tat = max(self.tat, min(self.tat + now - at, now + since))
         self.cum += amount

@@ -41,12 +41,9 @@ class Rolling:
             return t
         if self.ats and self.ats[-1] > t:
             return self._among_grants(t, amount)
-        need = self.total + amount - self.cap
-        for at, a in zip(self.ats, self.amounts, strict=True):
-            need -= a
-            if need <= 0:
-                return max(t, at + self.span)
-        return max(t, self.ats[-1] + self.span)
+        freed = list(accumulate(self.amounts))
+        last = min(bisect_left(freed, self.total + amount - self.cap), len(freed) - 1)
+        return max(t, self.ats[last] + self.span)
 
     def charge(self, now: float, at: float, amount: float) -> float:
         """Take `amount` at `at`, not before `now`. The mark is not needed here: 0."""

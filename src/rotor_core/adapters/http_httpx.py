@@ -8,7 +8,6 @@ httpx searches its whole pool for every request.
 from __future__ import annotations
 
 import asyncio
-import select
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import (
@@ -109,14 +108,17 @@ class _HttpxReply:
         return b"".join(pieces)
 
     def drain(self) -> None:
-        """A blocking read cannot be given up early, so look first whether there is something to read."""
-        network = self._response.extensions.get("network_stream")
-        connection: Any = network.get_extra_info("socket") if network is not None else None
-        if self._pieces is None or connection is None:
+        """Httpx fixed the timeout of this body's reads when it began, so the last one is shortened below it."""
+        network: Any = self._response.extensions.get("network_stream")
+        if self._pieces is None or network is None:
             return
-        with suppress(httpx.HTTPError, OSError, ValueError):
-            if select.select([connection], [], [], LAST_BYTES)[0]:
+        read = network.read
+        network.read = lambda max_bytes, timeout=None: read(max_bytes, min(timeout or LAST_BYTES, LAST_BYTES))  # pyright: ignore[reportUnknownLambdaType]
+        try:
+            with suppress(httpx.HTTPError):
                 next(self._pieces, None)
+        finally:
+            del network.read
 
 
 class AsyncHttpxTransport:

@@ -61,6 +61,6 @@ def _identity(source: Path | Mapping[str, Any] | None) -> Hashable:
             return object()  # `load` says what is wrong with it
         return (str(source), str(source.absolute()), seen.st_mtime_ns, seen.st_size)
     try:
-        return json.dumps(source, sort_keys=True)
+        return json.dumps(source)  # in its order: the first pool is the default one
     except (TypeError, ValueError):
         return object()

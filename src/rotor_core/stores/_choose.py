@@ -50,7 +50,7 @@ def choose(index: PlanIndex, want: Want, asked_at: float, give_up_at: float) -> 
         if patience > want.by or tier.has_due(want.by):
             outlook = tier.outlook(want, give_up_at)
             outlooks.append(outlook)
-            if outlook.entry is not None and outlook.at <= min(max(patience, want.by), outlook.busy_at):
+            if outlook.entry is not None and outlook.at <= max(want.by, min(patience, outlook.busy_at)):
                 return Taken(outlook.entry, outlook.at)
             if outlook.busy_at <= patience:
                 return Queued(_check_at(outlooks, index, want, asked_at, give_up_at))

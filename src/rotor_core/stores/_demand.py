@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING
 
 from rotor_core._ledger import Ask, Demand
@@ -43,7 +44,9 @@ class Want:
         self.amounts = Amounts(ask.demand)
 
     def instant(self, entry: Entry) -> float:
-        """The first instant at which the entry's windows and rests let this through, its gates aside."""
+        """The first instant at which the entry's windows and rests let this through, whoever holds its slots."""
+        if entry.gates and any(self.demand.requests > gate.slots.value for gate in entry.gates):
+            return inf
         t = self.now
         if self.rests:
             rest = entry.resting(self.rests, t)

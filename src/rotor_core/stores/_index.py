@@ -236,12 +236,12 @@ class TierIndex:
 
     def _maybe_sleep(self, entry: Entry, want: Want, least: Amounts) -> None:
         """Put an entry to sleep when not even the smallest demand has room."""
-        now = want.now
-        rest = entry.resting(want.rests, want.by) if want.rests else None
+        now, soon = want.now, max(want.now, want.by)
+        rest = entry.resting(want.rests, soon) if want.rests else None
         if rest is not None:
             self._sleep(entry, rest, rest.until, 0.0)
             return
-        worst, held_by, least_amount = want.by, None, 0.0
+        worst, held_by, least_amount = soon, None, 0.0
         for meter, amount in zip(entry.meters, least.of(entry), strict=True):
             if amount:
                 e = meter.window.earliest(now, now, amount)

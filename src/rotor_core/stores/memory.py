@@ -1,30 +1,18 @@
 """The ledger in memory: one process, every thread and event loop in it.
 
-Each operation is one turn under one lock: look at the clock and at what has expired, choose, take. Nothing in here
+Each operation is one turn (`_turn`) under one lock: let go of what has expired, look, choose, take. Nothing in here
 waits, so the async face is the blocking one. Whoever is to be called is called after the lock is let go.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from weakref import WeakKeyDictionary
 
 from rotor_core._errors import ConfigError
-from rotor_core._ledger import (
-    AS_RESERVED,
-    Ask,
-    Grant,
-    Option,
-    OptionReading,
-    Plan,
-    Refusal,
-    Reservation,
-    Ticket,
-    Used,
-)
+from rotor_core._ledger import AS_RESERVED, Ask, Grant, Option, OptionReading, Plan, Refusal, Reservation, Ticket, Used
 from rotor_core._state.window import Guards
 from rotor_core.stores._choose import Queued, Taken, choose
 from rotor_core.stores._demand import Want
@@ -35,9 +23,8 @@ from rotor_core.stores._open import Open, actual_amounts
 from rotor_core.stores._queue import Queue, Waiter
 from rotor_core.stores._readings import read_option, reserved_by_key
 from rotor_core.stores._reasons import reasons
+from rotor_core.stores._turn import Turns
 from rotor_core.stores.clock import Clock
-
-Called = list[Callable[[], None]]
 
 
 class MemoryStore:
@@ -60,8 +47,7 @@ class MemoryStore:
         self._lease = lease
         self._guards = Guards(guard, edge)
         self._soon = self._guards.soon
-        self._lock = threading.Lock()
-        self._at = -inf
+        self._turn = Turns(self._clock, self._expire)
         self._meters = Meters(self._guards)
         self._indexes: WeakKeyDictionary[Plan, PlanIndex] = WeakKeyDictionary()
         self._open: dict[str, Open] = {}
@@ -89,74 +75,52 @@ class MemoryStore:
         return self._clock()
 
     def reserve(self, ask: Ask) -> Grant:
-        called: Called = []
-        with self._lock:
-            now = self._turn(called)
+        with self._turn as now:
             known = self._open.get(ask.id)
-            grant = known.reservation if known is not None else self._decide(ask, now)
-        _call(called)
-        return grant
+            return known.reservation if known is not None else self._decide(ask, now)
 
     def dispatched(self, reservation_id: str) -> None:
-        called: Called = []
-        with self._lock:
-            now = self._turn(called)
+        with self._turn as now:
             known = self._open.get(reservation_id)
             if known is not None and now > known.at:
                 known.move(now)
-        _call(called)
 
     def settle(self, reservation_id: str, used: Used, latency: float | None = None) -> None:
-        called: Called = []
-        with self._lock:
-            now = self._turn(called)
-            known = self._open.pop(reservation_id, None)
-            if known is None:
-                self._queue.remove(reservation_id)
+        with self._turn as now:
+            if self._turn.nested:
+                self._turn.later.append(lambda: self._settle(reservation_id, used, latency, now))
             else:
-                if latency is not None:
-                    known.entry.stats.took(latency)
-                if used is not AS_RESERVED:
-                    known.change(now, actual_amounts(known, used))
-                self._free(known, now, called)
-        _call(called)
+                self._settle(reservation_id, used, latency, now)
 
     def rest(self, scope: str, until: float, reason: str) -> None:
-        called: Called = []
-        with self._lock:
-            now = self._turn(called)
+        with self._turn as now:
             if until > now:
                 self._meters.rest(scope, until, reason)
-        _call(called)
 
     def watch(self, ticket_id: str, called: Callable[[], None]) -> None:
-        with self._lock:
+        with self._turn:
             waiter = self._queue.get(ticket_id)
             if waiter is not None:
                 waiter.called = called
-                return
-        called()
+            else:
+                self._turn.called.append(called)
 
     def read(self, options: Sequence[Option]) -> list[OptionReading]:
-        called: Called = []
-        with self._lock:
-            now = self._turn(called)
+        with self._turn as now:
             reserved = reserved_by_key(self._open.values())
-            readings = [read_option(option, self._meters, reserved, now) for option in options]
-        _call(called)
-        return readings
+            return [read_option(option, self._meters, reserved, now) for option in options]
 
     def hold(self) -> None:
         """Before a fork: let the turn under way end, and none begin."""
-        self._lock.acquire()
+        self._turn.hold()
 
     def go_on(self) -> None:
         """After a fork, in the parent."""
-        self._lock.release()
+        self._turn.go_on()
 
     def start_over(self) -> None:
         """After a fork, in the child: another lock, and nothing in flight, for the parent settles what is its own."""
-        self._lock = threading.Lock()
+        self._turn.start_over()
         for known in self._open.values():
             for gate in known.entry.gates:
                 gate.slots.held = 0.0
@@ -186,34 +150,31 @@ class MemoryStore:
     async def aclose(self) -> None:
         self.close()
 
-    # --- under the lock ----------------------------------------------------------------------------------------------
+    # --- in a turn ---------------------------------------------------------------------------------------------------
 
-    def _turn(self, called: Called) -> float:
-        """The instant of this turn, never before the last one's, after letting go of what has expired."""
-        now = self._at = max(self._at, self._clock())
+    def _expire(self, now: float) -> None:
+        """Let go of reservations that nobody settled. What was sent is not known, so only their slots are given back."""
         while self._leases and self._leases[0][0] <= now:
             _, reservation_id = heappop(self._leases)
             expired = self._open.get(reservation_id)
             if expired is not None and expired.reservation.expires_at <= now:
                 del self._open[reservation_id]
-                self._free(expired, now, called)
-        return now
+                self._free(expired, now)
 
     def _decide(self, ask: Ask, now: float) -> Grant:
         waiter = self._queue.get(ask.id)
-        if waiter is None:
+        if waiter is not None:
+            asked_at, give_up_at = waiter.asked_at, waiter.give_up_at
+        else:
             asked_at, give_up_at = now, now + ask.max_wait
             if ask.deadline is not None and ask.deadline < give_up_at:
                 give_up_at = ask.deadline
-        else:
-            asked_at, give_up_at = waiter.asked_at, waiter.give_up_at
         index, want = self._index(ask.plan, now), self._want(ask, now)
         choice = choose(index, want, asked_at, give_up_at)
         if isinstance(choice, Queued):
             if waiter is None:
                 self._queue.add(ask, asked_at, give_up_at)
-            check_at = min(choice.check_at, self._next_lease_end())
-            return Ticket(ask.id, asked_at, check_at, give_up_at)
+            return Ticket(ask.id, asked_at, min(choice.check_at, self._next_lease_end()), give_up_at)
         if waiter is not None:
             self._queue.remove(ask.id)
         if isinstance(choice, Taken):
@@ -237,13 +198,24 @@ class MemoryStore:
         entry.touched()
         return reservation
 
-    def _free(self, known: Open, now: float, called: Called) -> None:
+    def _settle(self, reservation_id: str, used: Used, latency: float | None, now: float) -> None:
+        known = self._open.pop(reservation_id, None)
+        if known is None:
+            self._queue.remove(reservation_id)
+            return
+        if latency is not None:
+            known.entry.stats.took(latency)
+        if used is not AS_RESERVED:
+            known.change(now, actual_amounts(known, used))
+        self._free(known, now)
+
+    def _free(self, known: Open, now: float) -> None:
         """Give back the slots of a reservation that is over, and let those who wait for one have it."""
         known.release(now)
         if len(self._queue):
-            self._serve(known.entry, now, called)
+            self._serve(known.entry, now)
 
-    def _serve(self, freed: Entry, now: float, called: Called) -> None:
+    def _serve(self, freed: Entry, now: float) -> None:
         """Choose again for those in the queue, in order, over their whole plans, while a slot is free."""
         keys = {bound.key for bound in freed.option.limits}
         plans = [plan for plan in self._queue.plans() if not keys.isdisjoint(self._index(plan, now).keys)]
@@ -252,7 +224,7 @@ class MemoryStore:
                 continue  # it will ask once more, and be refused
             placed = self._place(waiter, now)
             if placed and waiter.called is not None:
-                called.append(waiter.called)
+                self._turn.called.append(waiter.called)
             more = any(gate.slots.fits(1) for gate in freed.gates) if freed.gates else placed
             if not more:
                 return

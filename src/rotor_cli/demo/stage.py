@@ -1,0 +1,31 @@
+"""The performance from raising the curtain to the applause: providers, engine, load, audience, summary."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console
+
+from rotor_cli.demo.account import Summary
+from rotor_cli.demo.load import default_rate, questions
+from rotor_cli.demo.run import Scene, engine, play
+from rotor_cli.demo.show import summary_view, watcher
+from rotor_core.sandbox import Sandbox
+
+
+def perform(seconds: float, rate: float | None, seed: int, console: Console | None) -> Summary:
+    """Play the demo, shown on `console` (None: to nobody), and sum it up. Ctrl-C ends it early."""
+    with Sandbox(process=True) as box:
+        rotor = engine(box.config(), seed)
+        per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
+        scene = Scene(rotor, seconds, per_minute)
+        interrupted = False
+        with watcher(console) as (watch, every):
+            try:
+                asyncio.run(play(scene, questions(seed, seconds, per_minute), box.refusals, watch, every))
+            except KeyboardInterrupt:
+                interrupted = True
+        summary = scene.account.summary(box.refusals(), interrupted=interrupted)
+    if console:
+        console.print(summary_view(summary))
+    return summary

@@ -1,0 +1,87 @@
+"""One turn at a time: the ledger's lock, its instant, and what is to be done once the lock is let go.
+
+The lock is re-entrant, as a turn may be interrupted in its own thread: garbage collection can close a stream that
+nobody holds any more, and that settles. Such a nested turn must not touch what the outer one is in the middle of; it
+leaves its work in `later`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+_log = logging.getLogger("rotor_core")
+
+
+class Turns:
+    """`with turns as now:` is a turn, at an instant that is never before the last one's.
+
+    `begin` runs first in each, to let go of what has expired. `called`: whom to call after it.
+    """
+
+    __slots__ = ("_begin", "_clock", "_depth", "_lock", "at", "called", "later")
+
+    def __init__(self, clock: Callable[[], float], begin: Callable[[float], None]) -> None:
+        self._clock, self._begin = clock, begin
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.at = -inf
+        self.called: list[Callable[[], None]] = []
+        self.later: deque[Callable[[], None]] = deque()
+
+    @property
+    def nested(self) -> bool:
+        """Whether this turn interrupts another."""
+        return self._depth > 1
+
+    def __enter__(self) -> float:
+        self._lock.acquire()
+        self._depth += 1
+        now = self._clock()
+        if now > self.at:
+            self.at = now
+        if self._depth == 1:
+            try:
+                self._begin(self.at)
+            except BaseException:
+                self.__exit__()
+                raise
+        return self.at
+
+    def __exit__(self, *_: object) -> None:
+        called: list[Callable[[], None]] = []
+        try:
+            while self._depth == 1 and self.later:
+                self.later.popleft()()
+        finally:
+            self._depth -= 1
+            if self._depth == 0 and self.called:
+                called, self.called = self.called, []
+            self._lock.release()
+        for call in called:
+            _tell(call)
+
+    def hold(self) -> None:
+        """Wait for the turn under way, and let no other begin."""
+        self._lock.acquire()
+
+    def go_on(self) -> None:
+        self._lock.release()
+
+    def start_over(self) -> None:
+        """As if there had been no other threads."""
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.called.clear()
+        self.later.clear()
+
+
+def _tell(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except Exception:
+        # Somebody else's event loop may be closed by now: that is no reason to fail whoever freed the slot.
+        _log.warning("an asker that waited for a slot could not be called", exc_info=True)
