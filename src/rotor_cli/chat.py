@@ -85,13 +85,13 @@ def _say_waits() -> Callable[[Event], None] | None:
 def footnote(result: Result) -> str:
     """Who answered, after what, at what cost, in one line."""
     usage = result.usage
-    tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens" if usage else "tokens unknown"
+    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out" if usage else "tokens unknown"
     price = "free" if result.deployment.free else money(result.cost_usd)
     parts = (
         result.deployment.id,
         count(len(result.attempts), "attempt"),
         f"waited {duration(result.waited)}",
-        duration(result.attempts[-1].seconds),
+        f"took {duration(result.attempts[-1].seconds)}",
         tokens,
         price,
     )

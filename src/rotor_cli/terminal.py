@@ -6,6 +6,7 @@ rich looks at the terminal itself (width, encoding, NO_COLOR, TERM=dumb); nothin
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -18,7 +19,8 @@ _PIPE_WIDTH = 120
 
 def out() -> Console:
     """Standard output. Not a terminal: wide enough that a table's rows keep to their lines."""
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if known else _PIPE_WIDTH)
 
 
 def is_live(console: Console) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -45,12 +46,12 @@ def milliseconds(value: float | None) -> str:
 
 
 def money(usd: float | None) -> str:
-    """`$0`, `$0.0021`, `$12.40`, or `cost unknown`."""
+    """`$0`, `$0.0021`, `$12.40`, or `cost unknown`: cents, or as many digits as show two that are not 0."""
     if usd is None:
         return "cost unknown"
     if usd == 0:
         return "$0"
-    return f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.0001 else f"${usd:.1e}"
+    return f"${usd:.{max(2, 1 - math.floor(math.log10(usd)))}f}"
 
 
 def count(number: int, noun: str) -> str:

@@ -152,11 +152,11 @@ class Rotor:
         """Every pool and deployment as it stands: the mapping that `rotor status --json` prints."""
         engine = self._live
         deployments = list(engine.catalog.deployments.values())
-        at = engine.store.now()
         readings = engine.store.read(_snapshot.options_of(deployments))
+        at = engine.store.now()  # after the readings: what is open at their instant is open at this one
         return {
             "at": round(at, 3),
-            "store": engine.catalog.store,
+            "store": _without_password(engine.catalog.store),
             "pools": {name: [s.deployment.id for s in pool.seats] for name, pool in engine.catalog.pools.items()},
             "deployments": [
                 _snapshot.status_row(d, r, engine.stats.read(d.id), at)
@@ -255,6 +255,12 @@ def _instant(deadline: Deadline, store: Store) -> float | None:
     if deadline is None:
         return None
     return deadline.timestamp() if isinstance(deadline, datetime) else store.now() + float(deadline)
+
+
+def _without_password(url: str) -> str:
+    """A store's URL as it may be shown."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
 
 
 def _listening(ports: Ports, listen: Listener) -> Ports:

@@ -7,7 +7,7 @@ about the whole (who answered, why it ended, what it used) is said once, in a la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
@@ -17,8 +17,10 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from rotor_core._flow import Result
 from rotor_core._outcome import Answer, Chunk, ToolCall, Usage
+
+if TYPE_CHECKING:
+    from rotor_core._flow import Result  # the kernel is imported with the first engine: see `chat_model`
 
 PROVIDER = "rotor"
 """What `model_provider` and `ls_provider` say: LangChain trusts reported tokens only where the two agree."""
@@ -32,8 +34,9 @@ def to_chat_result(result: Result) -> ChatResult:
     answer = result.answer
     assert answer is not None
     native: AIMessage | None = answer.native
+    said = about(result, answer.finish_reason)
     if native is None:
-        message = _message(answer)
+        message = _message(answer, said)
     else:
         message = AIMessage(
             content=_standard_content(native),
@@ -41,12 +44,12 @@ def to_chat_result(result: Result) -> ChatResult:
             tool_calls=native.tool_calls,
             invalid_tool_calls=native.invalid_tool_calls,
             usage_metadata=native.usage_metadata,
+            response_metadata=said,
         )
-    message.response_metadata = about(result, answer.finish_reason)
     return ChatResult(generations=[ChatGeneration(message=message, generation_info=_identity(result))])
 
 
-def _message(answer: Answer) -> AIMessage:
+def _message(answer: Answer, said: dict[str, Any]) -> AIMessage:
     calls, invalid = _parse_calls(answer.tool_calls) if answer.tool_calls else ([], [])
     return AIMessage(
         content=answer.text,
@@ -54,6 +57,7 @@ def _message(answer: Answer) -> AIMessage:
         tool_calls=calls,
         invalid_tool_calls=invalid,
         usage_metadata=usage_metadata(answer.usage),
+        response_metadata=said,
     )
 
 

@@ -24,7 +24,6 @@ from langchain_core.utils.uuid import uuid7
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, SkipValidation, model_validator
 
 from rotor_core._version import __version__
-from rotor_core.rotor import Rotor
 from rotor_langchain import tracing
 from rotor_langchain.answers import first_chunk, last_chunk, to_chat_result, to_chunk
 from rotor_langchain.call import RUN, options_of, request_of
@@ -35,6 +34,11 @@ from rotor_langchain.sources import open_rotor, refuse_unknown
 from rotor_langchain.structured import Method, Schema, json_schema_format, structured
 from rotor_langchain.tokens import count_in_messages, count_in_text
 from rotor_langchain.tools import Tool, ToolChoice, to_tool_choice, to_tools
+
+if TYPE_CHECKING:
+    from rotor_core.rotor import Rotor
+else:
+    Rotor = Any  # the engine is imported when the first one is made: importing a class costs nobody its time
 
 _SENT: Final = ("temperature", "max_tokens", "top_p", "seed", "stop")
 _Teller = TypeVar("_Teller", Teller, AsyncTeller)

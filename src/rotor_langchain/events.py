@@ -92,17 +92,14 @@ def describe(event: Event, pool_state: PoolState) -> dict[str, Any]:
         "request": event.request,
         "pool": dict(pool_state(event.pool)),
     }
-    match event:
-        case Selected() | Recovered():
-            data["waited_s"] = round(event.waited, 3)
-        case Rotated():
-            data["previous"] = event.previous
-        case Exhausted():
-            data["refused"] = event.refused
-            data["retry_at"] = event.retry_at
-            data["reasons"] = {name: rejection.detail for name, rejection in event.reasons.items()}
-        case _:
-            pass
+    if isinstance(event, Selected | Recovered):
+        data["waited_s"] = round(event.waited, 3)
+    elif isinstance(event, Rotated):
+        data["previous"] = event.previous
+    elif isinstance(event, Exhausted):
+        data["refused"] = event.refused
+        data["retry_at"] = event.retry_at
+        data["reasons"] = {name: rejection.detail for name, rejection in event.reasons.items()}
     return data
 
 

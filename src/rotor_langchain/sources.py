@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, BaseModel, SecretStr
 
 from rotor_core._errors import ConfigError
-from rotor_core._prepare import AUTO
-from rotor_core.rotor import Rotor
+
+if TYPE_CHECKING:
+    from rotor_core.rotor import Rotor
+
+AUTO = "auto"
 
 
 def open_rotor(given: Mapping[str, Any]) -> Rotor:
     """The engine for a ChatRotor's keywords. Raises ConfigError for what cannot be used, an unknown model included."""
+    from rotor_core.rotor import Rotor  # noqa: PLC0415  see `chat_model`
+
     shared: object = given.get("rotor")
     if shared is not None and not isinstance(shared, Rotor):
         raise ConfigError("is no engine", key="rotor", value=type(shared).__name__, expected="a rotor_core.Rotor")
@@ -26,6 +31,8 @@ def open_rotor(given: Mapping[str, Any]) -> Rotor:
 
 
 def _made(given: Mapping[str, Any]) -> Rotor:
+    from rotor_core.rotor import Rotor  # noqa: PLC0415  see `chat_model`
+
     config, models, key = given.get("config"), given.get("models"), given.get("api_key")
     if models is not None:
         from rotor_langchain.wrapped import rotor_over  # noqa: PLC0415  few need it

@@ -104,7 +104,9 @@ def server() -> Iterator[Scripted]:
     thread.join(5)
 
 
-def answer_bytes(data: object, status: str = "200 OK", headers: str = "", content_type: str = "application/json") -> bytes:
+def answer_bytes(
+    data: object, status: str = "200 OK", headers: str = "", content_type: str = "application/json"
+) -> bytes:
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
     head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
     return head.encode() + body
@@ -138,7 +140,9 @@ HELLO = {
 }
 
 
-def deployment(base_url: str, *, secret: str = SECRET, model: str = "m", name: str = "acme", **provider: Any) -> Deployment:
+def deployment(
+    base_url: str, *, secret: str = SECRET, model: str = "m", name: str = "acme", **provider: Any
+) -> Deployment:
     return Deployment(
         id=f"{name}/{model}@k1",
         provider=Provider(name, "openai-compatible", base_url, **provider),

@@ -1,17 +1,29 @@
 """What travels and what comes of it: the same tests for blocking calls and for both async transports."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import socket
 
 import pytest
+from tests.adapters.conftest import (
+    HELLO,
+    SECRET,
+    Caller,
+    Scripted,
+    answer_bytes,
+    ask,
+    chunked,
+    delta,
+    deployment,
+    open_stream,
+    stream_bytes,
+)
 
 from rotor_core import ProviderError
 from rotor_core._outcome import Usage
 from rotor_core.adapters import http
-
-from .conftest import HELLO, SECRET, Caller, Scripted, answer_bytes, ask, chunked, delta, deployment, open_stream, stream_bytes
 
 
 def closing(*pieces: bytes):
@@ -60,9 +72,12 @@ async def failure_of(doing) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         await doing
     error = caught.value
-    assert error.deployment == "acme/m@k1" and str(error).startswith("acme/m@k1 ")
-    assert "\n" not in str(error) and len(str(error)) < 400
-    assert error.__context__ is None and error.__cause__ is None  # a transport's exception may show what it sent
+    assert error.deployment == "acme/m@k1"
+    assert str(error).startswith("acme/m@k1 ")
+    assert "\n" not in str(error)
+    assert len(str(error)) < 400
+    assert error.__context__ is None
+    assert error.__cause__ is None
     return error
 
 
@@ -75,7 +90,8 @@ async def test_a_call_is_a_post_of_json_with_the_key_as_bearer(caller: Caller, s
     (seen,) = server.seen
     assert seen.path == "/v1/chat/completions"
     assert seen.json == {"model": "m", "messages": [{"role": "user", "content": "hé"}], "temperature": 0.5}
-    assert seen.headers["authorization"] == f"Bearer {SECRET}" and seen.headers["content-type"] == "application/json"
+    assert seen.headers["authorization"] == f"Bearer {SECRET}"
+    assert seen.headers["content-type"] == "application/json"
 
 
 async def test_without_a_secret_there_is_no_authorization(caller: Caller, server: Scripted):
@@ -86,7 +102,9 @@ async def test_without_a_secret_there_is_no_authorization(caller: Caller, server
 
 async def test_a_providers_own_headers_are_sent_and_outrank_ours(caller: Caller, server: Scripted):
     server.script = [answer_bytes(HELLO)]
-    await caller.call(deployment(server.base_url, headers={"X-Team": "a", "authorization": "Basic zzz", "User-Agent": "me"}))
+    await caller.call(
+        deployment(server.base_url, headers={"X-Team": "a", "authorization": "Basic zzz", "User-Agent": "me"})
+    )
     sent = server.seen[0].headers
     assert (sent["x-team"], sent["authorization"], sent["user-agent"]) == ("a", "Basic zzz", "me")
 
@@ -123,7 +141,8 @@ async def test_an_answer_comes_with_its_headers_in_lower_case_and_without_cookie
     server.script = [answer_bytes(HELLO, headers=more)]
     answer = await caller.call(deployment(server.base_url))
     assert (answer.text, answer.finish_reason, answer.usage, answer.model) == ("Hello.", "stop", Usage(9, 3), "m-2026")
-    assert answer.headers["x-ratelimit-remaining-requests"] == "7" and answer.headers["via"] == "one, two"
+    assert answer.headers["x-ratelimit-remaining-requests"] == "7"
+    assert answer.headers["via"] == "one, two"
     assert "set-cookie" not in answer.headers
 
 
@@ -136,11 +155,14 @@ async def test_a_compressed_answer_is_unpacked(caller: Caller, server: Scripted)
 async def test_a_stream_is_read_chunk_by_chunk_with_headers_on_the_first(caller: Caller, server: Scripted):
     usage = 'data: {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2}}\n\n'
     server.script = [
-        stream_bytes(delta(content="He"), delta(content="y"), delta("stop"), usage, "data: [DONE]\n\n", headers="X-A: 1\r\n")
+        stream_bytes(
+            delta(content="He"), delta(content="y"), delta("stop"), usage, "data: [DONE]\n\n", headers="X-A: 1\r\n"
+        )
     ]
     chunks = await caller.stream(deployment(server.base_url))
     assert "".join(c.text for c in chunks) == "Hey"
-    assert chunks[0].headers["x-a"] == "1" and all(not c.headers for c in chunks[1:])
+    assert chunks[0].headers["x-a"] == "1"
+    assert all(not c.headers for c in chunks[1:])
     assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(4, 2))
     assert server.seen[0].json["stream"] is True
 
@@ -164,10 +186,13 @@ async def test_connections_are_used_again_after_answers_and_streams_and_refusals
     with pytest.raises(ProviderError):
         await caller.call(one)
     await caller.call(other)
-    assert len(server.seen) == 4 and server.connections == 1
+    assert len(server.seen) == 4
+    assert server.connections == 1
 
 
-async def test_a_stream_whose_closing_bytes_come_late_does_not_hold_up_the_caller(caller: Caller, server: Scripted, monkeypatch):
+async def test_a_stream_whose_closing_bytes_come_late_does_not_hold_up_the_caller(
+    caller: Caller, server: Scripted, monkeypatch
+):
     monkeypatch.setattr("rotor_core.adapters.http_httpx.LAST_BYTES", 0.01)
     monkeypatch.setattr("rotor_core.adapters.http_aiohttp.LAST_BYTES", 0.01)
     server.script = [hanging(open_stream(), chunked(delta("stop", content="x")), chunked("data: [DONE]\n\n"))]
@@ -189,10 +214,14 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("content", "problem"), BODIES)
-async def test_a_success_without_an_answer_is_a_server_error_that_says_what_came(caller: Caller, server, content, problem):
+async def test_a_success_without_an_answer_is_a_server_error_that_says_what_came(
+    caller: Caller, server, content, problem
+):
     server.script = [answer_bytes(content)]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind == "server_error" and error.failure.status == 200 and problem in str(error)
+    assert error.failure.kind == "server_error"
+    assert error.failure.status == 200
+    assert problem in str(error)
 
 
 @pytest.mark.parametrize(("content", "problem"), [*BODIES[:3], (b'data: {"choices": []}\n\n', "broke off")])
@@ -204,36 +233,46 @@ async def test_a_stream_that_is_none_says_what_came(caller: Caller, server, cont
 
 
 async def test_an_error_inside_a_success_is_classified_by_its_own_account(caller: Caller, server: Scripted):
-    server.script = [answer_bytes({"error": {"message": "Rate limit exceeded", "code": 429}}, headers="retry-after: 30\r\n")]
+    server.script = [
+        answer_bytes({"error": {"message": "Rate limit exceeded", "code": 429}}, headers="retry-after: 30\r\n")
+    ]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind == "rate_limit" and "inside an answer of HTTP 200" in str(error)
+    assert error.failure.kind == "rate_limit"
+    assert "inside an answer of HTTP 200" in str(error)
 
 
 async def test_an_error_event_ends_the_stream_after_what_came_before(caller: Caller, server: Scripted):
     failed = 'event: error\ndata: {"error": {"message": "The server is overloaded", "type": "overloaded_error"}}\n\n'
     server.script = [stream_bytes(delta(content="He"), failed)]
     error = await failure_of(caller.stream(deployment(server.base_url)))
-    assert error.failure.kind == "overloaded" and [c.text for c in error.chunks] == ["He"]
+    assert error.failure.kind == "overloaded"
+    assert [c.text for c in error.chunks] == ["He"]
 
 
 @pytest.mark.parametrize("way", ["call", "stream"])
 async def test_a_refusal_is_classified_with_its_headers_kept(caller: Caller, server: Scripted, way):
     text = "Rate limit reached for model `m` on tokens per minute (TPM): Limit 6000, Used 5000, Requested 1200. Please try again in 2.5s."
     body = {"error": {"message": text, "type": "tokens", "code": "rate_limit_exceeded"}}
-    server.script = [answer_bytes(body, "429 Too Many Requests", "X-RateLimit-Limit-Tokens: 6000\r\nretry-after: 3\r\n")]
+    server.script = [
+        answer_bytes(body, "429 Too Many Requests", "X-RateLimit-Limit-Tokens: 6000\r\nretry-after: 3\r\n")
+    ]
     error = await failure_of(getattr(caller, way)(deployment(server.base_url)))
     failure = error.failure
     assert (failure.kind, failure.unit, failure.per, failure.limit, failure.used, failure.requested, failure.retry_after) == (
         "rate_limit", "tokens", "minute", 6000, 5000, 1200, 2.5,
     )  # fmt: skip
-    assert failure.status == 429 and error.headers["x-ratelimit-limit-tokens"] == "6000" and "Limit 6000" in error.body
-    assert "HTTP 429 (rate_limit)" in str(error) and error.request_sent
+    assert failure.status == 429
+    assert error.headers["x-ratelimit-limit-tokens"] == "6000"
+    assert "Limit 6000" in error.body
+    assert "HTTP 429 (rate_limit)" in str(error)
+    assert error.request_sent
 
 
 async def test_a_redirect_is_not_followed(caller: Caller, server: Scripted):
     server.script = [answer_bytes(b"", "307 Temporary Redirect", f"location: {server.base_url}/else\r\n")]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind == "not_found" and len(server.seen) == 1
+    assert error.failure.kind == "not_found"
+    assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("way", ["call", "stream"])
@@ -242,7 +281,8 @@ async def test_an_answer_beyond_all_measure_is_cut_off(caller: Caller, server: S
         monkeypatch.setattr(f"rotor_core.adapters.{module}.MAX_CONTENT", 100_000)
     server.script = [answer_bytes(b" " * 1_000_000, "200 OK" if way == "call" else "500 Oops")]
     error = await failure_of(getattr(caller, way)(deployment(server.base_url)))
-    assert error.failure.kind == "server_error" and "more than" in str(error)
+    assert error.failure.kind == "server_error"
+    assert "more than" in str(error)
 
 
 async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(caller: Caller, server: Scripted, monkeypatch):
@@ -255,7 +295,8 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(caller: Caller
 async def test_a_body_that_cannot_be_unpacked_is_an_error_of_the_server(caller: Caller, server: Scripted):
     server.script = [answer_bytes(b"not gzip at all", headers="content-encoding: gzip\r\n")]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind in ("server_error", "connection") and error.request_sent
+    assert error.failure.kind in ("server_error", "connection")
+    assert error.request_sent
 
 
 # ---- what goes wrong on the way
@@ -264,75 +305,104 @@ async def test_a_body_that_cannot_be_unpacked_is_an_error_of_the_server(caller: 
 @pytest.mark.parametrize("way", ["call", "stream"])
 async def test_a_refused_connection_was_not_sent(caller: Caller, way):
     error = await failure_of(getattr(caller, way)(deployment(f"http://127.0.0.1:{free_port()}/v1")))
-    assert error.failure.kind == "connection" and not error.request_sent and "could not be reached" in str(error)
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
+    assert "could not be reached" in str(error)
 
 
 async def test_an_unknown_host_was_not_sent(caller: Caller):
     error = await failure_of(caller.call(deployment("http://no-such-host.invalid/v1")))
-    assert error.failure.kind == "connection" and not error.request_sent
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
 
 
 async def test_a_server_without_tls_was_not_sent_a_request(caller: Caller, server: Scripted):
     error = await failure_of(caller.call(deployment(server.base_url.replace("http:", "https:")), timeout=2))
-    assert error.failure.kind == "connection" and not error.request_sent and not server.seen
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
+    assert not server.seen
 
 
-@pytest.mark.parametrize("url", ["no-url", "ftp://127.0.0.1/v1", "http://", "http://127.0.0.1:99999/v1", "http://[::1/v1"])
+@pytest.mark.parametrize(
+    "url", ["no-url", "ftp://127.0.0.1/v1", "http://", "http://127.0.0.1:99999/v1", "http://[::1/v1"]
+)
 async def test_a_base_url_that_is_none_is_named(caller: Caller, url):
     error = await failure_of(caller.call(deployment(url)))
-    assert error.failure.kind == "connection" and not error.request_sent and "base_url" in str(error)
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
+    assert "base_url" in str(error)
 
 
 @pytest.mark.parametrize("secret", ["sk-abcdef\n", "sk-“quoted”", "sk-abc\r\nX-Evil: 1", " sk-abcdef "])
 async def test_a_key_that_no_header_can_carry_is_an_auth_failure_that_does_not_show_it(caller: Caller, server, secret):
     server.script = [answer_bytes(HELLO)]
     error = await failure_of(caller.call(deployment(server.base_url, secret=secret)))
-    assert error.failure.kind == "auth" and not error.request_sent and "sk-" not in str(error) and not server.seen
+    assert error.failure.kind == "auth"
+    assert not error.request_sent
+    assert "sk-" not in str(error)
+    assert not server.seen
 
 
 async def test_a_header_that_cannot_be_sent_is_named(caller: Caller, server: Scripted):
     error = await failure_of(caller.call(deployment(server.base_url, headers={"X-A": "b\nc"})))
-    assert "X-A" in str(error) and not error.request_sent
+    assert "X-A" in str(error)
+    assert not error.request_sent
 
 
 async def test_a_request_that_is_no_json_is_not_sent(caller: Caller, server: Scripted):
     error = await failure_of(caller.call(deployment(server.base_url), ask(params={"x": float("nan")})))
-    assert error.failure.kind == "bad_request" and not error.request_sent and not server.seen
+    assert error.failure.kind == "bad_request"
+    assert not error.request_sent
+    assert not server.seen
 
 
 @pytest.mark.parametrize(
-    "step", [closing(), resetting(), closing(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"), resetting(b"HTTP/1.1 200 OK\r\n")]
+    "step",
+    [
+        closing(),
+        resetting(),
+        closing(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"),
+        resetting(b"HTTP/1.1 200 OK\r\n"),
+    ],
 )
 async def test_a_connection_that_is_lost_may_have_delivered(caller: Caller, server: Scripted, step):
     server.script = [step]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind == "connection" and error.request_sent and len(server.seen) == 1
+    assert error.failure.kind == "connection"
+    assert error.request_sent
+    assert len(server.seen) == 1
 
 
 async def test_what_is_not_http_is_a_lost_connection(caller: Caller, server: Scripted):
     server.script = [closing(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert error.failure.kind == "connection" and error.request_sent
+    assert error.failure.kind == "connection"
+    assert error.request_sent
 
 
 @pytest.mark.parametrize("cut", [closing, resetting])
 async def test_a_stream_that_is_cut_gives_what_came_and_raises(caller: Caller, server: Scripted, cut):
     server.script = [cut(open_stream(), chunked(delta(content="He")), chunked(delta(content="y")))]
     error = await failure_of(caller.stream(deployment(server.base_url)))
-    assert error.failure.kind == "connection" and "".join(c.text for c in error.chunks) in ("", "He", "Hey")
+    assert error.failure.kind == "connection"
+    assert "".join(c.text for c in error.chunks) in ("", "He", "Hey")
 
 
 async def test_a_stream_that_ends_early_by_the_book_raises_too(caller: Caller, server: Scripted):
     server.script = [stream_bytes(delta(content="He"), delta(content="y"))]
     error = await failure_of(caller.stream(deployment(server.base_url)))
-    assert error.failure.kind == "server_error" and "".join(c.text for c in error.chunks) == "Hey" and "broke off" in str(error)
+    assert error.failure.kind == "server_error"
+    assert "".join(c.text for c in error.chunks) == "Hey"
+    assert "broke off" in str(error)
 
 
 @pytest.mark.parametrize("said", [(), (b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{",)])
 async def test_a_server_that_hangs_is_given_up_in_time(caller: Caller, server: Scripted, said):
     server.script = [hanging(*said)]
     error = await failure_of(caller.call(deployment(server.base_url), timeout=0.05))
-    assert error.failure.kind == "timeout" and error.request_sent and "within 0.05 s" in str(error)
+    assert error.failure.kind == "timeout"
+    assert error.request_sent
+    assert "within 0.05 s" in str(error)
     assert await asyncio.to_thread(server.closed.wait, 5)
 
 
@@ -351,7 +421,8 @@ async def test_an_answer_that_trickles_is_given_up_in_time(caller: Caller, serve
 async def test_a_stream_that_falls_silent_is_given_up_in_time(caller: Caller, server: Scripted):
     server.script = [hanging(open_stream(), chunked(delta(content="He")))]
     error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.1))
-    assert error.failure.kind == "timeout" and [c.text for c in error.chunks] == ["He"]
+    assert error.failure.kind == "timeout"
+    assert [c.text for c in error.chunks] == ["He"]
 
 
 async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server: Scripted):
@@ -363,7 +434,44 @@ async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server
 
     server.script = [comments]
     error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.1))
-    assert error.failure.kind == "timeout" and "comments" in str(error) and [c.text for c in error.chunks] == ["He"]
+    assert error.failure.kind == "timeout"
+    assert "comments" in str(error)
+    assert [c.text for c in error.chunks] == ["He"]
+
+
+async def test_a_server_that_takes_no_connection_was_not_sent(caller: Caller, monkeypatch):
+    for module in ("http_httpx", "http_aiohttp"):
+        monkeypatch.setattr(f"rotor_core.adapters.{module}.CONNECT", 0.05)
+    with contextlib.ExitStack() as sockets:
+        deaf = sockets.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # its queue of connections that nobody accepts is full after these
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+        error = await failure_of(caller.call(deployment(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1")))
+    assert error.failure.kind == "timeout"
+    assert not error.request_sent
+    assert "could not be reached within 0.05 s" in str(error)
+
+
+@pytest.mark.parametrize("way", ["call", "stream"])
+async def test_a_proxy_that_speaks_tls_is_spoken_to_by_whoever_can(caller: Caller, server: Scripted, way):
+    where = deployment("http://nowhere.test/v1", proxy=f"https://127.0.0.1:{server.port}")
+    error = await failure_of(getattr(caller, way)(where, timeout=2))
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
+    assert not server.seen
+    caller.adapter.close()
+
+
+async def test_a_proxy_that_refuses_was_not_sent_the_request(caller: Caller, server: Scripted):
+    server.script = [answer_bytes(b"", "403 Forbidden")]
+    where = deployment("https://nowhere.test/v1", proxy=f"http://127.0.0.1:{server.port}")
+    error = await failure_of(caller.call(where, timeout=2))
+    assert error.failure.kind == "connection"
+    assert not error.request_sent
 
 
 # ---- secrets
@@ -373,25 +481,31 @@ async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server
 @pytest.mark.parametrize("status", ["401 Unauthorized", "200 OK"])
 async def test_a_secret_that_the_provider_echoes_is_nowhere_in_the_error(caller: Caller, server: Scripted, way, status):
     secret = 'sk-a/b"c+d-0123456789'
-    echo = {"error": {"message": f"Incorrect API key provided: {secret}. Headers: Bearer {secret} and gateway-token-42"}}
+    echo = {
+        "error": {"message": f"Incorrect API key provided: {secret}. Headers: Bearer {secret} and gateway-token-42"}
+    }
     server.script = [answer_bytes(echo, status, f"x-echo: {secret}\r\n")]
     where = deployment(server.base_url, secret=secret, headers={"X-Api-Key": "gateway-token-42"})
     error = await failure_of(getattr(caller, way)(where))
     told = f"{error} {error!r} {error.failure} {error.headers} {error.body}"
-    assert "Incorrect API key" in told and error.failure.kind == "auth"
-    assert "gateway-token-42" not in told and "0123456789" not in told
+    assert "Incorrect API key" in told
+    assert error.failure.kind == "auth"
+    assert "gateway-token-42" not in told
+    assert "0123456789" not in told
 
 
 async def test_a_secret_in_a_body_that_is_no_json_is_not_quoted(caller: Caller, server: Scripted):
     server.script = [answer_bytes(f"<html>{SECRET}</html>".encode())]
     error = await failure_of(caller.call(deployment(server.base_url)))
-    assert SECRET not in f"{error} {error.failure} {error.body}" and "<html>" in str(error)
+    assert SECRET not in f"{error} {error.failure} {error.body}"
+    assert "<html>" in str(error)
 
 
 async def test_a_proxys_password_is_not_shown(caller: Caller):
     where = deployment("http://nowhere.test/v1", proxy=f"http://user:hunter22@127.0.0.1:{free_port()}")
     error = await failure_of(caller.call(where))
-    assert "hunter22" not in f"{error} {error.failure}" and not error.request_sent
+    assert "hunter22" not in f"{error} {error.failure}"
+    assert not error.request_sent
 
 
 # ---- leaving early
@@ -461,5 +575,3 @@ def test_the_environment_may_choose_the_transport(monkeypatch):
     assert type(http.async_transport(http.wanted("auto"))).__name__ == "AsyncHttpxTransport"
     with pytest.raises(ValueError, match=r"llm-rotor\[aiohttp\]"):
         http.wanted("aiohttp")
-
-

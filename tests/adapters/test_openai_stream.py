@@ -30,7 +30,12 @@ def read(*pieces: str | bytes, headers=None) -> list[Chunk]:
 
 
 def seen(chunks: list[Chunk]) -> tuple:
-    return "".join(c.text for c in chunks), "".join(c.reasoning for c in chunks), chunks[-1].finish_reason, chunks[-1].usage
+    return (
+        "".join(c.text for c in chunks),
+        "".join(c.reasoning for c in chunks),
+        chunks[-1].finish_reason,
+        chunks[-1].usage,
+    )
 
 
 def test_text_comes_in_pieces_and_the_end_in_one_last_chunk():
@@ -42,7 +47,9 @@ def test_text_comes_in_pieces_and_the_end_in_one_last_chunk():
 
 
 def test_the_first_chunk_has_the_headers_even_when_it_shows_nothing():
-    chunks = read(event(delta={"role": "assistant", "content": ""}), event(delta={"content": "x"}), DONE, headers={"x-a": "1"})
+    chunks = read(
+        event(delta={"role": "assistant", "content": ""}), event(delta={"content": "x"}), DONE, headers={"x-a": "1"}
+    )
     assert [dict(c.headers) for c in chunks] == [{"x-a": "1"}, {}, {}]
     assert [c.has_content for c in chunks] == [False, True, False]
 
@@ -85,7 +92,11 @@ def test_whole_tool_calls_without_an_index_are_counted():
 
 @pytest.mark.parametrize(
     "delta",
-    [{"reasoning": "hm"}, {"reasoning_content": "hm"}, {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}],
+    [
+        {"reasoning": "hm"},
+        {"reasoning_content": "hm"},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
 )
 def test_reasoning_is_told_apart_from_text(delta):
     assert seen(read(event(delta=delta), event(delta={"content": "x"}), event("stop"), DONE))[:2] == ("x", "hm")
@@ -94,7 +105,8 @@ def test_reasoning_is_told_apart_from_text(delta):
 def test_azures_first_chunk_without_choices_and_comments_are_no_trouble():
     first = 'data: {"id": "", "model": "", "choices": [], "prompt_filter_results": []}\n\n'
     chunks = read(": OPENROUTER PROCESSING\n\n", first, event(delta={"content": "x"}), event("stop"), DONE)
-    assert seen(chunks)[0] == "x" and chunks[-1].model == "m1"
+    assert seen(chunks)[0] == "x"
+    assert chunks[-1].model == "m1"
 
 
 def test_other_choices_than_the_first_are_left_out():
@@ -105,7 +117,8 @@ def test_other_choices_than_the_first_are_left_out():
 def test_nothing_after_done_is_read():
     reader = StreamReader()
     chunks = list(reader.feed((event("stop", delta={"content": "x"}) + DONE + event(delta={"content": "no"})).encode()))
-    assert reader.done and [c.text for c in chunks] == ["x"]
+    assert reader.done
+    assert [c.text for c in chunks] == ["x"]
 
 
 @pytest.mark.parametrize("ending", [(event("stop"),), (DONE,), (event("stop").rstrip("\n"),), (DONE.rstrip("\n"),)])
@@ -143,23 +156,43 @@ def test_a_stream_without_its_end_is_refused(pieces, problem):
 )
 def test_an_error_in_the_stream_keeps_its_own_account_and_what_came_before(error):
     reader = StreamReader()
-    chunks = []
-    with pytest.raises(WireError) as caught:
+    chunks: list[Chunk] = []
+
+    def collect() -> None:
         for chunk in reader.feed((event(delta={"content": "x"}) + error).encode()):
             chunks.append(chunk)
         chunks.extend(reader.end())
+
+    with pytest.raises(WireError) as caught:
+        collect()
     assert [c.text for c in chunks] == ["x"]
     assert "no" in (caught.value.error_body or "")
 
 
 def test_a_whole_answer_instead_of_a_stream_becomes_one_chunk():
     call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
-    data = {"id": "c", "model": "m", "choices": [{"message": {"content": "x", "tool_calls": [call]}, "finish_reason": "stop"}]}
+    data = {
+        "id": "c",
+        "model": "m",
+        "choices": [{"message": {"content": "x", "tool_calls": [call]}, "finish_reason": "stop"}],
+    }
     headers = {"content-type": "application/json; charset=utf-8"}
     raw = json.dumps(data).encode()
     (chunk,) = read(raw[:9], raw[9:], headers=headers)
     assert (chunk.text, chunk.finish_reason, chunk.model, chunk.headers) == ("x", "stop", "m", headers)
     assert chunk.tool_calls == (ToolCallDelta(0, "a", "f", "{}"),)
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/json"])
+def test_a_stream_without_measure_is_refused_before_it_fills_the_memory(content_type):
+    reader = StreamReader({"content-type": content_type})
+    reader._events.max_event = 1000
+    with pytest.raises(WireError, match="1000 bytes|too large"):
+        list(reader.feed(b"data: " + b"x" * 2000))
+
+
+def test_an_event_without_data_is_none():
+    assert seen(read("data: \n\n", "data:\n\n", event("stop", delta={"content": "x"}), DONE))[0] == "x"
 
 
 STREAM = (

@@ -29,7 +29,14 @@ def test_a_plain_request_is_the_model_and_the_messages_and_nothing_else():
 
 
 def test_params_go_through_untouched():
-    params = {"temperature": 0, "stop": ["a"], "seed": 7, "max_tokens": 5, "service_tier": "flex", "logit_bias": {"1": -1}}
+    params = {
+        "temperature": 0,
+        "stop": ["a"],
+        "seed": 7,
+        "max_tokens": 5,
+        "service_tier": "flex",
+        "logit_bias": {"1": -1},
+    }
     assert sent(params=params) == {"model": "m", "messages": [USER], **params}
 
 
@@ -64,7 +71,8 @@ def test_without_tools_neither_tools_nor_a_choice_are_sent():
 
 def test_tools_and_parallel_calls_are_sent_as_given():
     out = sent(tools=(TOOL,), params={"parallel_tool_calls": False})
-    assert out["tools"] == [TOOL] and out["parallel_tool_calls"] is False
+    assert out["tools"] == [TOOL]
+    assert out["parallel_tool_calls"] is False
 
 
 def test_a_response_format_is_sent_as_given():
@@ -73,13 +81,17 @@ def test_a_response_format_is_sent_as_given():
 
 
 def test_images_pass_through_as_content_parts():
-    parts = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    parts = [
+        {"type": "text", "text": "what?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
     assert sent(messages=[{"role": "user", "content": parts}])["messages"][0]["content"] == parts
 
 
 def test_a_stream_asks_for_usage():
     out = sent(stream=True)
-    assert out["stream"] is True and out["stream_options"] == {"include_usage": True}
+    assert out["stream"] is True
+    assert out["stream_options"] == {"include_usage": True}
 
 
 def test_stream_options_are_merged_and_none_leaves_them_out():
@@ -109,10 +121,13 @@ def test_what_is_no_json_is_refused(value):
 
 def test_an_answer_is_read_whole():
     answer = decode(
-        body({"role": "assistant", "content": "Hello"}, usage={"prompt_tokens": 3, "completion_tokens": 2}), {"x-a": "1"}
+        body({"role": "assistant", "content": "Hello"}, usage={"prompt_tokens": 3, "completion_tokens": 2}),
+        {"x-a": "1"},
     )
     assert (answer.text, answer.finish_reason, answer.model, answer.id) == ("Hello", "stop", "m", "c")
-    assert answer.usage == Usage(3, 2) and answer.headers == {"x-a": "1"} and answer.tool_calls == ()
+    assert answer.usage == Usage(3, 2)
+    assert answer.headers == {"x-a": "1"}
+    assert answer.tool_calls == ()
 
 
 def test_parallel_tool_calls_are_read_in_order():
@@ -123,7 +138,11 @@ def test_parallel_tool_calls_are_read_in_order():
     ]
     answer = decode(body({"content": None, "tool_calls": calls}))
     assert answer.text == ""
-    assert answer.tool_calls == (ToolCall("1", "a", '{"x":1}'), ToolCall("2", "b", '{"y": "é"}'), ToolCall("3", "c", ""))
+    assert answer.tool_calls == (
+        ToolCall("1", "a", '{"x":1}'),
+        ToolCall("2", "b", '{"y": "é"}'),
+        ToolCall("3", "c", ""),
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +151,16 @@ def test_parallel_tool_calls_are_read_in_order():
         ({"content": "x", "reasoning": "r"}, "x", "r"),
         ({"content": "x", "reasoning_content": "r"}, "x", "r"),
         ({"content": "x", "reasoning_content": "r", "reasoning": "r"}, "x", "r"),
-        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "r"}]}, {"type": "text", "text": "x"}]}, "x", "r"),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "r"}]},
+                    {"type": "text", "text": "x"},
+                ]
+            },
+            "x",
+            "r",
+        ),
         ({"content": [{"type": "thinking", "thinking": "r"}, "x"]}, "x", "r"),
         ({"content": None, "refusal": "I will not."}, "I will not.", ""),
     ],
@@ -146,7 +174,10 @@ def test_text_and_reasoning_are_told_apart(message, text, reasoning):
     ("usage", "expected"),
     [
         ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(5, 2, 4)),
-        ({"prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}}, Usage(5, 2, 0, 1)),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}},
+            Usage(5, 2, 0, 1),
+        ),
         ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_cache_hit_tokens": 3}, Usage(5, 2, 3)),
         ({"prompt_tokens": 5, "completion_tokens": 2, "cached_tokens": 3}, Usage(5, 2, 3)),
         ({"prompt_tokens": 5, "completion_tokens": 2, "num_cached_tokens": 3}, Usage(5, 2, 3)),
@@ -154,12 +185,22 @@ def test_text_and_reasoning_are_told_apart(message, text, reasoning):
         ({"input_tokens": 5, "output_tokens": 2}, Usage(5, 2)),
         (
             # xAI: reasoning is in the total alone
-            {"prompt_tokens": 390, "completion_tokens": 26, "total_tokens": 513, "completion_tokens_details": {"reasoning_tokens": 97}},
+            {
+                "prompt_tokens": 390,
+                "completion_tokens": 26,
+                "total_tokens": 513,
+                "completion_tokens_details": {"reasoning_tokens": 97},
+            },
             Usage(390, 123, 0, 97),
         ),
         (
             # Mistral: so is audio
-            {"prompt_tokens": 9, "completion_tokens": 201, "total_tokens": 585, "prompt_tokens_details": {"audio_tokens": 375}},
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 201,
+                "total_tokens": 585,
+                "prompt_tokens_details": {"audio_tokens": 375},
+            },
             Usage(384, 201),
         ),
         ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 99}, Usage(5, 2)),
@@ -204,7 +245,13 @@ def test_what_holds_no_answer_is_refused_by_name(content, problem):
 
 @pytest.mark.parametrize(
     "error",
-    [{"error": {"message": "no"}}, {"error": "no"}, {"object": "error", "message": "no"}, {"message": "no"}, {"detail": "no"}],
+    [
+        {"error": {"message": "no"}},
+        {"error": "no"},
+        {"object": "error", "message": "no"},
+        {"message": "no"},
+        {"detail": "no"},
+    ],
 )
 def test_an_error_in_the_guise_of_an_answer_keeps_its_own_account(error):
     with pytest.raises(WireError) as caught:

@@ -49,13 +49,28 @@ def test_an_event_whose_empty_line_is_missing_is_given_at_the_end():
 @pytest.mark.parametrize("piece", [b"x" * 64, b"data: " + b"x" * 30 + b"\n"])
 def test_an_event_that_never_ends_is_refused_before_it_fills_the_memory(piece):
     parser = EventParser(max_event=1000)
-    with pytest.raises(EventTooLargeError, match="1000 bytes"):
+
+    def feed_on() -> None:
         for _ in range(100):
             parser.feed(piece)
 
+    with pytest.raises(EventTooLargeError, match="1000 bytes"):
+        feed_on()
+
 
 LINES = st.sampled_from(
-    [b"data: x", b"data:", b"data: \xc3\xa9", b": c", b"event: e", b"", b"junk", b"data: a:b", b"\xef\xbb\xbfdata: y", b"id: 1"]
+    [
+        b"data: x",
+        b"data:",
+        b"data: \xc3\xa9",
+        b": c",
+        b"event: e",
+        b"",
+        b"junk",
+        b"data: a:b",
+        b"\xef\xbb\xbfdata: y",
+        b"id: 1",
+    ]
 )
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 

@@ -14,15 +14,6 @@ from rotor_cli.app import rotor
 from rotor_core.catalog.starter import starter
 
 
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder and an environment that says nothing to Rotor."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("ROTOR_CONFIG", "ROTOR_STORE", "GROQ_API_KEY", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    return tmp_path
 
 
 def run(*args: str) -> Result:

@@ -9,7 +9,20 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
 from rotor_core._errors import ProviderError
-from rotor_core._model import BoundLimit, Catalog, Credential, Deployment, Limit, Model, Policy, Pool, Price, Provider, Seat, Secret
+from rotor_core._model import (
+    BoundLimit,
+    Catalog,
+    Credential,
+    Deployment,
+    Limit,
+    Model,
+    Policy,
+    Pool,
+    Price,
+    Provider,
+    Seat,
+    Secret,
+)
 from rotor_core._outcome import Answer, Chunk, Failure, ToolCall, ToolCallDelta, Usage
 from rotor_core._request import Request
 from rotor_core.rotor import Rotor
@@ -101,7 +114,9 @@ def scripted(
     deployments = {}
     for name in script:
         mark = uuid.uuid4().hex
-        model = Model("m", context, 1000, None if capabilities is None else frozenset(capabilities), None, price, limits)
+        model = Model(
+            "m", context, 1000, None if capabilities is None else frozenset(capabilities), None, price, limits
+        )
         bound = None if limits is None else tuple(BoundLimit(f"{mark}|{n}", limit) for n, limit in enumerate(limits))
         deployment = Deployment(
             f"{name}/m#1", Provider(name, "scripted", f"http://{name}.invalid"), model,
@@ -118,8 +133,8 @@ def scripted(
     return Rotor.from_catalog(catalog, adapters={"scripted": adapter}, store=store), adapter
 
 
-def calls_tool(name: str = "add", arguments: str = '{"a": 1, "b": 2}', id: str = "call_1") -> Answer:
-    return Answer("", (ToolCall(id, name, arguments),), finish_reason="tool_calls", usage=Usage(20, 5))
+def calls_tool(name: str = "add", arguments: str = '{"a": 1, "b": 2}', call_id: str = "call_1") -> Answer:
+    return Answer("", (ToolCall(call_id, name, arguments),), finish_reason="tool_calls", usage=Usage(20, 5))
 
 
 class Heard(BaseCallbackHandler):

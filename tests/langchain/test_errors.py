@@ -20,7 +20,17 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
     ModelTimeoutError,
 )
-from rotor_core._errors import AttemptsFailed, ConfigError, NoCandidates, ProviderError, RotorError, StoreError, StreamBroken
+from tests.langchain.scripted import HELLO, ONE_IN_TEN_SECONDS, scripted
+
+from rotor_core._errors import (
+    AttemptsFailed,
+    ConfigError,
+    NoCandidates,
+    ProviderError,
+    RotorError,
+    StoreError,
+    StreamBroken,
+)
 from rotor_core._ledger import Rejection
 from rotor_core._model import Policy
 from rotor_core._outcome import Attempt, Chunk, Failure
@@ -35,7 +45,6 @@ from rotor_langchain.errors import (
     dominating,
     for_langchain,
 )
-from tests.langchain.scripted import HELLO, ONE_IN_TEN_SECONDS, scripted
 
 
 def failed(*failures: Failure) -> AttemptsFailed:
@@ -167,11 +176,10 @@ def test_every_error_survives_a_pickle_with_what_it_knew(error: RotorError):
 
 def test_a_stream_that_breaks_says_what_the_caller_has_of_it():
     rotor, _ = scripted({"a": [[Chunk("Once "), Chunk("upon"), Failure("connection")]]})
-    got = []
+    got: list[Any] = []
 
     with pytest.raises(ModelConnectionError) as caught:
-        for chunk in ChatRotor(rotor=rotor).stream("tell me"):
-            got.append(chunk.content)
+        got.extend(chunk.content for chunk in ChatRotor(rotor=rotor).stream("tell me"))
 
     assert got == ["Once ", "upon"]
     assert isinstance(caught.value, StreamDisconnected)
@@ -213,7 +221,9 @@ def _agent_calls(script: list[Any], **options: Any) -> tuple[int, Any]:
 
 
 def test_an_agents_retry_middleware_tries_again_what_may_pass():
-    calls, outcome = _agent_calls([Failure("overloaded", retry_after=0.0), Failure("overloaded", retry_after=0.0), HELLO])
+    calls, outcome = _agent_calls(
+        [Failure("overloaded", retry_after=0.0), Failure("overloaded", retry_after=0.0), HELLO]
+    )
 
     assert (calls, outcome) == (3, "hello")
 

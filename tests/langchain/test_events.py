@@ -11,13 +11,14 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.prompts import ChatPromptTemplate
 from langgraph.graph import START, MessagesState, StateGraph
+from tests.langchain.scripted import HELLO, ONE_IN_TEN_SECONDS, AsyncHeard, Heard, scripted
+
 from rotor_core._model import Policy
 from rotor_core._outcome import Failure
 from rotor_langchain import ChatRotor
 from rotor_langchain import events as events_module
 from rotor_langchain.errors import NoModelsAvailable
 from rotor_langchain.events import audience, listening
-from tests.langchain.scripted import HELLO, ONE_IN_TEN_SECONDS, AsyncHeard, Heard, scripted
 
 PROMPT = ChatPromptTemplate.from_messages([("user", "{q}")])
 ROTATING = {"a": [Failure("server_error")], "b": [HELLO]}
@@ -103,7 +104,7 @@ async def test_events_of_a_stream_come_between_its_start_and_its_first_chunk():
     told = [e async for e in (PROMPT | rotating()).astream_events({"q": "hi"}, version="v2")]
 
     kinds = [e["event"] if e["event"] != "on_custom_event" else e["name"] for e in told if "chain" not in e["event"] and "prompt" not in e["event"]]  # fmt: skip
-    assert kinds[: 5] == ["on_chat_model_start", *ROTATION, "on_chat_model_stream"]
+    assert kinds[:5] == ["on_chat_model_start", *ROTATION, "on_chat_model_stream"]
     start = next(e for e in told if e["event"] == "on_chat_model_start")
     for event in (e for e in told if e["event"] == "on_custom_event"):
         assert event["run_id"] == start["run_id"]
@@ -148,9 +149,10 @@ async def test_several_prompts_of_one_call_tell_each_its_own_run():
     rotor, _ = scripted()
     handler = Heard()
 
-    await ChatRotor(rotor=rotor).agenerate([[("user", "a")], [("user", "b")]] and [
-        PROMPT.invoke({"q": q}).to_messages() for q in "ab"
-    ], callbacks=[handler])
+    await ChatRotor(rotor=rotor).agenerate(
+        [[("user", "a")], [("user", "b")]] and [PROMPT.invoke({"q": q}).to_messages() for q in "ab"],
+        callbacks=[handler],
+    )
 
     assert sorted(run for _, _, run in handler.events) == sorted(handler.runs)
 
@@ -241,3 +243,36 @@ async def test_the_private_reference_is_in_no_trace_no_cache_key_and_no_request(
 
     assert "_rotor_run" not in str(handler.started)
     assert all(set(request.params) == {"seed"} for _, request in adapter.calls)
+
+
+async def test_a_cancelled_call_does_not_wait_for_slow_listeners():
+    started, told = asyncio.Event(), asyncio.Event()
+
+    class Slow(AsyncHeard):
+        async def on_custom_event(self, *args: Any, **kwargs: Any) -> None:
+            started.set()
+            await told.wait()
+
+    async def hang() -> Any:
+        await told.wait()
+
+    rotor, _ = scripted({"a": [hang]})
+    task = asyncio.create_task(ChatRotor(rotor=rotor).ainvoke("hi", {"callbacks": [Slow()]}))
+    await started.wait()
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_handler_that_insists_on_its_errors_has_them_raised():
+    class Strict(AsyncHeard):
+        raise_error = True
+
+        async def on_custom_event(self, *args: Any, **kwargs: Any) -> None:
+            raise ValueError("not like this")
+
+    with pytest.raises(ValueError, match="not like this"):
+        await ChatRotor(rotor=scripted()[0]).ainvoke("hi", {"callbacks": [Strict()]})

@@ -16,6 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_openai_messages,
 )
+
 from rotor_core._errors import ConfigError
 from rotor_langchain.messages import to_wire
 

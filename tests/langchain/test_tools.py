@@ -9,11 +9,12 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
+from tests.langchain.scripted import calls_tool, scripted
+
 from rotor_core._errors import ConfigError
 from rotor_core._outcome import Answer, Usage
 from rotor_langchain import ChatRotor
 from rotor_langchain.tools import to_tool_choice, to_tools
-from tests.langchain.scripted import calls_tool, scripted
 
 
 @tool
@@ -66,7 +67,10 @@ def test_tools_of_every_kind_become_openais():
 @pytest.mark.parametrize(
     ("bad", "where"),
     [
-        (_parameters({"type": "object", "properties": {"x": {"type": "strng"}}}), r"properties\.x\.type.*did you mean 'string'"),
+        (
+            _parameters({"type": "object", "properties": {"x": {"type": "strng"}}}),
+            r"properties\.x\.type.*did you mean 'string'",
+        ),
         (_parameters({"type": "object", "properties": ["x"]}), r"parameters\.properties: this is not JSON Schema"),
         (_parameters({"type": "object", "properties": {"x": 3}}), r"properties\.x: this is not a JSON Schema"),
         (_parameters({"type": "array", "items": {}}), "a tool's arguments are an object"),

@@ -113,6 +113,7 @@ def standing(headroom=1.0, served=0, latency=None, weight=1.0, price=0.0):
         ("fastest", standing(latency=None), standing(latency=0.001)),
         ("spread", standing(served=3), standing(served=4)),
         ("spread", standing(served=6, weight=3), standing(served=4)),
+        ("fastest", standing(latency=0.2, weight=3), standing(latency=0.1)),
         ("balanced", standing(0.9, latency=0.5), standing(0.9, latency=5.0)),
         ("balanced", standing(0.9, price=0.0), standing(0.9, price=math.inf)),
     ],
@@ -128,3 +129,10 @@ def test_a_long_refusal_names_the_first_and_counts_the_rest():
 
     assert refusal_text("fast", reasons, 9.0, 5.0).endswith("and 3 more; capacity returns in 4.0 s")
     assert "it has no deployments" in refusal_text("fast", {}, None, 5.0)
+
+
+@pytest.mark.parametrize("ranking", ["fastest", "spread", "balanced"])
+def test_rankings_that_are_not_about_money_have_one_tier(ranking):
+    seats = [Seat(deployment("f")), Seat(deployment("p", price=PAID))]
+
+    assert plan_ids(seats, ranking) == [["f/m#1", "p/m#1"]]

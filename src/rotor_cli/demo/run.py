@@ -23,9 +23,6 @@ from rotor_core.catalog.load import load
 from rotor_core.plugins import installed
 from rotor_langchain import ChatRotor
 
-POLICY: Final = {"ranking": "free-first", "max_wait": 60, "max_wait_for_free": 2}
-"""Free seats are worth two seconds; nobody is refused for want of patience."""
-
 SYSTEM: Final = "You answer in two or three sentences, for {audience}."
 
 Watcher = Callable[["Scene"], None]
@@ -52,7 +49,7 @@ def engine(config: Mapping[str, Any], seed: int) -> Rotor:
     """An engine over the sandbox, deaf to the environment: no other store, no other base URL, no key from there."""
     plugins = installed()
     catalog = load(
-        {**config, "policy": {**config.get("policy", {}), **POLICY}},
+        config,
         environ={},
         specs=plugins.providers,
         rankings=plugins.rankings,

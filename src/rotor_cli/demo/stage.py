@@ -8,6 +8,7 @@ from rich.console import Console
 
 from rotor_cli.demo.account import Summary
 from rotor_cli.demo.load import default_rate, questions
+from rotor_cli.demo.providers import SPEC
 from rotor_cli.demo.run import Scene, engine, play
 from rotor_cli.demo.show import summary_view, watcher
 from rotor_core.sandbox import Sandbox
@@ -15,7 +16,7 @@ from rotor_core.sandbox import Sandbox
 
 def perform(seconds: float, rate: float | None, seed: int, console: Console | None) -> Summary:
     """Play the demo, shown on `console` (None: to nobody), and sum it up. Ctrl-C ends it early."""
-    with Sandbox(process=True) as box:
+    with Sandbox(SPEC, process=True) as box:
         rotor = engine(box.config(), seed)
         per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
         scene = Scene(rotor, seconds, per_minute)

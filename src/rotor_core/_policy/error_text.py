@@ -205,7 +205,9 @@ _SCOPED_WORDS: Final[tuple[tuple[str, Scope], ...]] = (
     ),
     (r"\bmodel\b", "model"),
 )
-_SCOPES: Final[tuple[tuple[re.Pattern[str], Scope], ...]] = tuple((re.compile(words, re.IGNORECASE), scope) for words, scope in _SCOPED_WORDS)
+_SCOPES: Final[tuple[tuple[re.Pattern[str], Scope], ...]] = tuple(
+    (re.compile(words, re.IGNORECASE), scope) for words, scope in _SCOPED_WORDS
+)
 
 
 def scope_of(text: str) -> Scope:

@@ -7,7 +7,9 @@ within 5 % whatever the scale, and two histograms merge by adding counts.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
+from itertools import accumulate
 from typing import Final
 
 ALPHA: Final = 0.3
@@ -34,10 +36,7 @@ class Latency:
         """The `q`-quantile (0 to 1) in seconds, or None before the first call."""
         if not self.count:
             return None
-        rank, seen = q * (self.count - 1), 0
-        index = 0
-        for index in sorted(self.buckets):
-            seen += self.buckets[index]
-            if seen > rank:
-                break
+        indices = sorted(self.buckets)
+        up_to = list(accumulate(self.buckets[index] for index in indices))
+        index = indices[bisect_right(up_to, q * (self.count - 1))]
         return float(2 * _GAMMA**index / (1 + _GAMMA))

@@ -76,8 +76,9 @@ def refused(deployment: Deployment, status: int | None, headers: Mapping[str, st
     headers = {name: scrub(value, secrets) for name, value in headers.items()}
     body = scrub(content.decode("utf-8", "replace"), secrets)
     failure = classify_failure(deployment.provider.name, status, headers, body)
-    if status is None and failure.kind == "unknown":
-        failure = replace(failure, kind="server_error")
+    kind = "server_error" if status is None and failure.kind == "unknown" else failure.kind
+    # Once more, because a secret that JSON had escaped in its own way is plain only now.
+    failure = replace(failure, kind=kind, message=scrub(failure.message, secrets))
     how = f"HTTP {status}" if status is not None else "an error inside an answer of HTTP 200"
     said = excerpt(failure.message) or "no explanation"
     return _error(deployment, f"answered {how} ({failure.kind}): {said}", failure, headers, body[:BODY])

@@ -43,7 +43,7 @@ class AiohttpTransport:
     """For all event loops at once."""
 
     def __init__(self) -> None:
-        self._sessions = PerLoop(_open_session, aiohttp.ClientSession.close, _drop)
+        self._sessions = PerLoop(self, _open_session, aiohttp.ClientSession.close, _drop)
         self._by_httpx: AsyncTransport | None = None
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -112,8 +112,12 @@ class _HttpxReply:
         network: Any = self._response.extensions.get("network_stream")
         if self._pieces is None or network is None:
             return
-        read = network.read
-        network.read = lambda max_bytes, timeout=None: read(max_bytes, min(timeout or LAST_BYTES, LAST_BYTES))  # pyright: ignore[reportUnknownLambdaType]
+        unbounded: Callable[[int, float | None], bytes] = network.read
+
+        def read(max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG001  httpx's own is too long
+            return unbounded(max_bytes, LAST_BYTES)
+
+        network.read = read
         try:
             with suppress(httpx.HTTPError):
                 next(self._pieces, None)
@@ -125,7 +129,7 @@ class AsyncHttpxTransport:
     """For all event loops at once."""
 
     def __init__(self) -> None:
-        self._pools: PerLoop[dict[Key, httpx.AsyncHTTPTransport]] = PerLoop(dict, _close_all, _drop_all)
+        self._pools: PerLoop[dict[Key, httpx.AsyncHTTPTransport]] = PerLoop(self, dict, _close_all, _drop_all)
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         try:

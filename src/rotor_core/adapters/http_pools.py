@@ -29,13 +29,17 @@ class PerLoop(Generic[T]):
     """One `T` for each event loop, made in it when first asked for.
 
     `end` closes one inside its loop; `drop` lets go of one whose loop is closed already and can run nothing more.
+    All are closed when `owner` is collected; none of the three may hold it.
     """
 
-    def __init__(self, make: Callable[[], T], end: Callable[[T], Awaitable[None]], drop: Callable[[T], None]) -> None:
+    def __init__(
+        self, owner: object, make: Callable[[], T], end: Callable[[T], Awaitable[None]], drop: Callable[[T], None]
+    ) -> None:
         self._make, self._end, self._drop = make, end, drop
         self._held: dict[asyncio.AbstractEventLoop, T] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._lock = threading.Lock()
+        weakref.finalize(owner, self._let_go).atexit = False
         _living.add(self)
 
     def find(self) -> T | None:
@@ -80,14 +84,21 @@ class PerLoop(Generic[T]):
     def close(self) -> None:
         """Have every loop close its own: at once where the loop is at rest, soon where it runs."""
         for loop, keeper in list(self._keepers.items()):
-            if loop.is_closed():
-                self._forget(loop)
-            elif loop.is_running():
-                with suppress(RuntimeError):  # it has closed in this instant
-                    loop.call_soon_threadsafe(_end_soon, loop, keeper)
-            elif asyncio._get_running_loop() is None:  # noqa: SLF001  its public form raises instead of answering
+            # The public form of the question raises instead of answering.
+            at_rest = not (loop.is_closed() or loop.is_running()) and asyncio._get_running_loop() is None  # noqa: SLF001
+            if at_rest:
                 with suppress(RuntimeError):  # another thread runs it since
                     loop.run_until_complete(keeper.aclose())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Have every loop close its own when it next runs: all that a finalizer, which may run anywhere, can do."""
+        for loop, keeper in list(self._keepers.items()):
+            if loop.is_closed():
+                self._forget(loop)
+            else:
+                with suppress(RuntimeError):  # it has closed in this instant
+                    loop.call_soon_threadsafe(_end_soon, loop, keeper)
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:

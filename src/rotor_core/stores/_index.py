@@ -24,6 +24,9 @@ from rotor_core.stores._meters import Gate, Holder, Meter, Meters, Rest, Stats
 HAND = 4
 """Ready options scored again at each decision, besides those touched."""
 
+FRESH = 0.010
+"""Seconds for which a score stands unless its option is touched: refill alone changes no order in that time."""
+
 WAKE = 16
 """Options woken at each decision, at most; the others of a large group are reached through its floor."""
 
@@ -35,8 +38,8 @@ class Entry:
     """An option of a plan, with what it draws on. `group`: where it sleeps, or None. `shape`: how its limits count."""
 
     __slots__ = (
-        "gates", "group", "headroom", "latency", "limits", "meters", "option", "order", "price", "score", "served",
-        "shape", "stale", "stats", "tier",
+        "gates", "group", "headroom", "latency", "limits", "meters", "option", "order", "price", "score", "scored_at",
+        "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
 
     def __init__(self, option: Option, order: int, tier: TierIndex, meters: Meters, now: float) -> None:
@@ -48,6 +51,7 @@ class Entry:
         self.shape = 0
         self.group: Group | None = None
         self.stale = False
+        self.scored_at = now
         self.headroom, self.served, self.latency = -1.0, -1, self.stats.latency
         self.score = 0.0
 
@@ -208,8 +212,10 @@ class TierIndex:
         self.stale.clear()
         count = len(self.entries)
         for _ in range(min(HAND, count)):
-            self._rescore(self.entries[self._hand], now)
+            entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
+            if now - entry.scored_at >= FRESH:
+                self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
         if entry.group is None:
@@ -220,6 +226,7 @@ class TierIndex:
 
     def _score(self, entry: Entry, now: float) -> bool:
         """Score an entry as it stands; whether that changed its score."""
+        entry.scored_at = now
         room, stats = entry.room(now), entry.stats
         if room == entry.headroom and stats.served == entry.served and stats.latency == entry.latency:
             return False

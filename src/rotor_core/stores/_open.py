@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from rotor_core._ledger import Reservation, Used
+from rotor_core._ledger import Demand, Reservation, Used
 from rotor_core.stores._index import Entry
 
 
@@ -53,11 +51,12 @@ def actual_amounts(known: Open, used: Used) -> list[float]:
     entry, reserved = known.entry, known.reservation.demand
     if used.requests == 0:
         return [0.0] * len(entry.meters)
-    demand = replace(
-        reserved,
-        requests=reserved.requests if used.requests is None else used.requests,
+    demand = Demand(
         input_tokens=reserved.input_tokens if used.input_tokens is None else used.input_tokens,
         output_tokens=reserved.output_tokens if used.output_tokens is None else used.output_tokens,
+        max_tokens=reserved.max_tokens,
+        requests=reserved.requests if used.requests is None else used.requests,
+        audio_seconds=reserved.audio_seconds,
     )
     price = entry.option.price
     return [

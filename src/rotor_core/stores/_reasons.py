@@ -11,9 +11,13 @@ from rotor_core.stores._index import Entry, PlanIndex
 from rotor_core.stores._meters import Meter
 
 _UNITS = {
-    "requests": "requests", "tokens": "tokens", "input_tokens": "input tokens", "output_tokens": "output tokens",
-    "audio_seconds": "audio seconds", "usd": "USD", "concurrent": "calls at a time",
-}  # fmt: skip
+    "requests": ("requests", "request"),
+    "tokens": ("tokens", "token"),
+    "input_tokens": ("input tokens", "input token"),
+    "output_tokens": ("output tokens", "output token"),
+    "audio_seconds": ("seconds of audio", "second of audio"),
+    "concurrent": ("calls at a time", "call at a time"),
+}
 
 
 def reasons(index: PlanIndex, want: Want) -> dict[str, Rejection]:
@@ -24,45 +28,43 @@ def reasons(index: PlanIndex, want: Want) -> dict[str, Rejection]:
 def _reason(entry: Entry, want: Want) -> Rejection:
     if entry.option.id in want.exclude:
         return Rejection("excluded", "this request has been there already")
-    amounts = want.amounts.of(entry)
-    for meter, amount in zip(entry.meters, amounts, strict=True):
-        if amount and meter.window.earliest(want.now, want.now, amount) == inf:
-            return Rejection(
-                "never_fits", f"needs {_figure(amount, meter.limit)}; the limit is {describe(meter.limit)}"
-            )
-    for gate in entry.gates:
-        if want.demand.requests > gate.slots.value:
-            return Rejection("never_fits", f"needs a slot; the limit is {describe(gate.limit)}")
     at = want.instant(entry)
+    if at == inf:
+        return Rejection("never_fits", _never(entry, want))
     rest = entry.resting(want.rests, want.now)
     if rest is not None:
         return Rejection("resting", rest.reason, at)
     for gate in entry.gates:
         if not gate.slots.fits(want.demand.requests):
-            return Rejection(
-                "busy",
-                f"all of {describe(gate.limit)} are taken",
-                max(at, want.now + gate.slots.estimate(1.0 + want.waiting)),
-            )
-    return Rejection("no_room", _no_room(_tightest(entry, amounts, want), want), at)
+            guess = want.now + gate.slots.estimate(1.0 + want.waiting)
+            detail = f"{_number(gate.slots.held)} under way; the limit is {describe(gate.limit)}"
+            return Rejection("busy", detail, max(at, guess))
+    return Rejection("no_room", _no_room(entry, want), at)
 
 
-def _tightest(entry: Entry, amounts: list[float], want: Want) -> tuple[Meter, float] | None:
-    """The meter that alone would hold the ask back longest, and the amount wanted of it."""
-    found, latest = None, want.now
-    for meter, amount in zip(entry.meters, amounts, strict=True):
-        at = meter.window.earliest(want.now, want.now, amount) if amount else want.now
-        if at > latest:
-            found, latest = (meter, amount), at
-    return found
+def _never(entry: Entry, want: Want) -> str:
+    """Which limit is too small for this."""
+    for gate in entry.gates:
+        if want.demand.requests > gate.slots.value:
+            return f"needs {want.demand.requests} slots; the limit is {describe(gate.limit)}"
+    meter, amount = _tightest(entry, want)
+    return f"needs {_figure(amount, meter.limit)}; the limit is {describe(meter.limit)}"
 
 
-def _no_room(tightest: tuple[Meter, float] | None, want: Want) -> str:
-    if tightest is None:
-        return "has room, but later than the request can wait"
-    meter, amount = tightest
+def _no_room(entry: Entry, want: Want) -> str:
+    """Which limit holds this back longest."""
+    if want.instant(entry) <= want.now:
+        return "has room, but only after the request's deadline"
+    meter, amount = _tightest(entry, want)
     left = max(0.0, meter.window.value - meter.window.used(want.now))
-    return f"needs {_figure(amount, meter.limit)}; {_number(left)} left of {describe(meter.limit)}"
+    shown = _figure(left, meter.limit) if meter.limit.unit == "usd" else _number(left)
+    return f"needs {_figure(amount, meter.limit)}; {shown} left of {describe(meter.limit)}"
+
+
+def _tightest(entry: Entry, want: Want) -> tuple[Meter, float]:
+    """The meter that alone would hold the ask back longest, and the amount wanted of it."""
+    pairs = [pair for pair in zip(entry.meters, want.amounts.of(entry), strict=True) if pair[1]]
+    return max(pairs, key=lambda pair: pair[0].window.earliest(want.now, want.now, pair[1]))
 
 
 def describe(limit: Limit) -> str:
@@ -76,8 +78,8 @@ def describe(limit: Limit) -> str:
 def _figure(amount: float, limit: Limit) -> str:
     if limit.unit == "usd":
         return f"${amount:,.4f}".rstrip("0").rstrip(".")
-    unit = _UNITS[limit.unit]
-    return f"{_number(amount)} {unit[:-1] if amount == 1 and unit.endswith('s') and ' ' not in unit else unit}"
+    many, one = _UNITS[limit.unit]
+    return f"{_number(amount)} {one if amount == 1 else many}"
 
 
 def _number(amount: float) -> str:

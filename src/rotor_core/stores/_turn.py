@@ -40,9 +40,7 @@ class Turns:
     def __enter__(self) -> float:
         self._lock.acquire()
         self._depth += 1
-        now = self._clock()
-        if now > self.at:
-            self.at = now
+        self.at = max(self.at, self._clock())
         if self._depth == 1:
             try:
                 self._begin(self.at)
@@ -82,6 +80,5 @@ class Turns:
 def _tell(call: Callable[[], None]) -> None:
     try:
         call()
-    except Exception:
-        # Somebody else's event loop may be closed by now: that is no reason to fail whoever freed the slot.
+    except Exception:  # noqa: BLE001  somebody else's event loop may be closed: no reason to fail whoever freed the slot
         _log.warning("an asker that waited for a slot could not be called", exc_info=True)

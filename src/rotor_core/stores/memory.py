@@ -221,7 +221,9 @@ class MemoryStore:
         plans = [plan for plan in self._queue.plans() if not keys.isdisjoint(self._index(plan, now).keys)]
         for waiter in self._queue.in_order(plans):
             if waiter.give_up_at < now:
-                continue  # it will ask once more, and be refused
+                if waiter.give_up_at + self._lease < now:
+                    self._queue.remove(waiter.ask.id)
+                continue  # it will ask once more, and be refused, unless its asker is gone
             placed = self._place(waiter, now)
             if placed and waiter.called is not None:
                 self._turn.called.append(waiter.called)
@@ -260,11 +262,6 @@ class MemoryStore:
                 return expires_at
             heappop(self._leases)
         return inf
-
-
-def _call(called: Called) -> None:
-    for call in called:
-        call()
 
 
 _by_name: dict[str, MemoryStore] = {}

@@ -1,0 +1,143 @@
+"""A JSON Schema made ready to be filled: references followed, parts put together, nonsense refused. Pure.
+
+Understood is what tools and structured output use of draft 2020-12 and its forerunners: `$ref` within the document,
+`allOf`, `anyOf` and `oneOf`, `enum`, `const`, types, bounds, lengths, `pattern`, `format`, arrays with `prefixItems`,
+objects with `additionalProperties`. `not`, `if`, `contains` and the like are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+from rotor_core._policy.content import fields, items
+
+Schema = Mapping[str, Any]
+
+TYPES: Final = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_GREATER: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
+_SMALLER: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
+_HINTS: Final = (
+    ("properties", "object"), ("required", "object"), ("additionalProperties", "object"), ("items", "array"),
+    ("prefixItems", "array"), ("minItems", "array"), ("minimum", "number"), ("maximum", "number"),
+    ("exclusiveMinimum", "number"), ("exclusiveMaximum", "number"), ("multipleOf", "number"),
+)  # fmt: skip
+_DEEPEST: Final = 64
+
+
+class SchemaError(Exception):
+    """What was sent as a schema is none. The message says which part."""
+
+
+def check(schema: object, place: str = "schema", depth: int = 0) -> None:
+    """Raise `SchemaError` if a schema is malformed in a part that is understood."""
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, Mapping):
+        raise SchemaError(f"{place} is not an object or a boolean")
+    if depth > _DEEPEST:
+        raise SchemaError(f"{place} is nested more than {_DEEPEST} deep")
+    known = fields(cast("object", schema))
+    _check_type(known.get("type"), place)
+    for key in ("properties", "$defs", "definitions"):
+        part = known.get(key, {})
+        if not isinstance(part, Mapping):
+            raise SchemaError(f"{place}.{key} is not an object")
+        for name, sub in fields(cast("object", part)).items():
+            check(sub, f"{place}.{key}.{name}", depth + 1)
+    for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
+        if key in known and not isinstance(known[key], list):
+            raise SchemaError(f"{place}.{key} is not an array")
+        for n, sub in enumerate(items(known.get(key))):
+            check(sub, f"{place}.{key}[{n}]", depth + 1)
+    if "items" in known and not isinstance(known["items"], list):
+        check(known["items"], f"{place}.items", depth + 1)
+    required = known.get("required", [])
+    if not isinstance(required, list | bool):
+        raise SchemaError(f"{place}.required is not an array")
+
+
+def _check_type(named: object, place: str) -> None:
+    for name in items(named) if isinstance(named, list) else (named,):
+        if name is not None and name not in TYPES:
+            raise SchemaError(f"{place}.type: {name!r} is none of {', '.join(sorted(TYPES))}")
+
+
+def resolved(schema: object, root: Schema) -> Schema:
+    """A schema with its reference followed and its `allOf` put into it. True and False read as no constraint."""
+    known = fields(schema)
+    seen: set[str] = set()
+    while isinstance(known.get("$ref"), str):
+        reference = str(known["$ref"])
+        if reference in seen:
+            raise SchemaError(f"$ref {reference!r} leads back to itself")
+        seen.add(reference)
+        rest = {key: value for key, value in known.items() if key != "$ref"}
+        known = merged(_pointed(reference, root), rest)
+    parts = items(known.get("allOf"))
+    if parts:
+        whole: Schema = {key: value for key, value in known.items() if key != "allOf"}
+        for part in parts:
+            whole = merged(whole, resolved(part, root))
+        known = whole
+    return known
+
+
+def merged(one: Schema, other: Schema) -> Schema:
+    """What holds where both do: all properties, all that is required, the stricter bound; else the second's word."""
+    result = dict(one)
+    for key, value in other.items():
+        if key not in result:
+            result[key] = value
+        elif key == "properties":
+            result[key] = _properties(fields(result[key]), fields(value))
+        elif key == "required":
+            result[key] = [*items(result[key]), *(name for name in items(value) if name not in items(result[key]))]
+        elif key in _GREATER:
+            result[key] = max(result[key], value)
+        elif key in _SMALLER:
+            result[key] = min(result[key], value)
+        elif key == "enum":
+            result[key] = [choice for choice in items(result[key]) if choice in items(value)]
+        elif key in {"anyOf", "oneOf"}:
+            # Two sets of branches at once: the first is chosen from, the second joins the parts.
+            result.setdefault("allOf", [])
+            result["allOf"] = [*items(result["allOf"]), {key: value}]
+        else:
+            result[key] = value
+    return result
+
+
+def _properties(one: Schema, other: Schema) -> Schema:
+    both = {name: {"allOf": [one[name], other[name]]} for name in one if name in other and one[name] != other[name]}
+    return {**one, **other, **both}
+
+
+def type_of(schema: Schema) -> str:
+    """The type to write: the first that is named and is not null, or what the other keys tell; `string` at last."""
+    named = schema.get("type")
+    if isinstance(named, str):
+        return named
+    for name in items(named):
+        if name != "null":
+            return str(name)
+    if items(named):
+        return "null"
+    return next((type_ for key, type_ in _HINTS if key in schema), "string")
+
+
+def _pointed(reference: str, root: Schema) -> Schema:
+    if not reference.startswith("#"):
+        raise SchemaError(f"$ref {reference!r} points outside of the schema")
+    here: object = root
+    for part in reference[1:].split("/")[1:]:
+        name = unquote(part).replace("~1", "/").replace("~0", "~")
+        inside = items(here)
+        if inside and name.isdigit() and int(name) < len(inside):
+            here = inside[int(name)]
+        elif name in fields(here):
+            here = fields(here)[name]
+        else:
+            raise SchemaError(f"$ref {reference!r} points to nothing")
+    return fields(here)

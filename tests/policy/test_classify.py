@@ -1,0 +1,215 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotor_core._outcome import Failure
+from rotor_core._policy.classify import LONGEST_MESSAGE, classify_failure
+
+ERRORS = Path(__file__).parents[3] / "shared" / "data" / "wire" / "errors.jsonl"
+
+
+def error(message: str, kind: str | None = None, code: object = None) -> str:
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def of(status: int | None, body: str | bytes, provider: str = "acme", **headers: str) -> Failure:
+    return classify_failure(provider, status, {k.replace("_", "-"): v for k, v in headers.items()}, body)
+
+
+def figures(failure: Failure) -> tuple:
+    return failure.kind, failure.unit, failure.per, failure.limit, failure.used, failure.requested, failure.retry_after
+
+
+GROQ = "Rate limit reached for model `m` in organization `org_X` service tier `on_demand` on "
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tokens per minute (TPM): Limit 6000, Used 5034, Requested 1443. Please try again in 4.77s.", ("rate_limit", "tokens", "minute", 6000, 5034, 1443, 4.77)),
+        ("requests per minute (RPM): Limit 30, Used 30, Requested 1. Please try again in 1.724s.", ("rate_limit", "requests", "minute", 30, 30, 1, 1.724)),
+        ("tokens per day (TPD): Limit 200000, Used 199052, Requested 1443. Please try again in 3m33.84s.", ("rate_limit", "tokens", "day", 200000, 199052, 1443, 213.84)),
+        ("requests per day (RPD): Limit 1000, Used 1000, Requested 1. Please try again in 1h26m24s.", ("quota_exhausted", "requests", "day", 1000, 1000, 1, 5184)),
+        ("seconds of audio per hour (ASPH): Limit 7200, Used 7019, Requested 600. Please try again in 3m29.5s.", ("rate_limit", "audio_seconds", "hour", 7200, 7019, 600, 209.5)),
+        ("tokens per minute (TPM): Limit 7000, Used 0, Requested ~12903. Please try again in 50.5s.", ("too_large", "tokens", "minute", 7000, 0, 12903, None)),
+    ],
+)  # fmt: skip
+def test_groqs_rate_limits_are_read_with_all_their_figures(text, expected):
+    failure = of(429, error(GROQ + text, "tokens", "rate_limit_exceeded"), "groq", retry_after="4")
+    assert figures(failure) == expected
+    assert failure.scope == "org"
+    assert failure.status == 429
+
+
+def test_a_request_that_no_wait_makes_smaller_has_no_wait():
+    text = "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 6791, please reduce your message size"
+    failure = of(413, error(text, "tokens", "rate_limit_exceeded"), "groq", retry_after="9")
+    assert figures(failure) == ("too_large", "tokens", "minute", 6000, None, 6791, None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "body", "kind", "scope"),
+    [
+        ("openai", 429, error("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), "quota_exhausted", "account"),
+        ("openai", 429, error("Slow down", None, "slow_down"), "overloaded", "unknown"),
+        ("openai", 401, error("Incorrect API key provided: sk-x****", "invalid_request_error", "invalid_api_key"), "auth", "key"),
+        ("openai", 404, error("The model `x` does not exist", "invalid_request_error", "model_not_found"), "not_found", "model"),
+        ("openai", 400, error("Unsupported parameter: 'stop'", "invalid_request_error", "unsupported_parameter"), "bad_request", "unknown"),
+        ("openai", 429, error("Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 40000."), "too_large", "org"),
+        ("openai", 500, error("The server had an error while processing your request.", "server_error"), "server_error", "unknown"),
+        ("openai", 503, error("The server is currently overloaded with other requests."), "overloaded", "unknown"),
+        ("groq", 498, error("Flex tier capacity exceeded"), "overloaded", "unknown"),
+        ("groq", 400, error("Failed to call a function.", "invalid_request_error", "tool_use_failed"), "server_error", "unknown"),
+        ("groq", 400, error("The model `x` has been decommissioned", "invalid_request_error", "model_decommissioned"), "not_found", "model"),
+        ("acme", 402, error("Insufficient Balance"), "billing", "account"),
+        ("acme", 403, '{"error": "forbidden"}', "permission", "unknown"),
+        ("acme", 400, error("Your prompt was blocked", None, "content_filter"), "content_filter", "unknown"),
+        ("acme", 307, "", "not_found", "model"),
+        ("acme", 404, "<html>404 Not Found</html>", "not_found", "model"),
+        ("acme", 408, "", "timeout", "unknown"),
+        ("acme", 422, '{"detail": [{"msg": "field required", "input": "too many requests"}]}', "bad_request", "unknown"),
+        ("acme", 429, "", "rate_limit", "unknown"),
+        ("acme", 502, "<html>Bad gateway</html>", "server_error", "unknown"),
+        ("acme", 504, "", "timeout", "unknown"),
+        ("acme", 529, "", "overloaded", "unknown"),
+        ("acme", 418, "", "bad_request", "unknown"),
+        ("acme", None, "", "unknown", "unknown"),
+        ("acme", None, error("No", None, 429), "rate_limit", "unknown"),
+        ("acme", None, '{"error": {"message": "No", "status_code": 503}}', "overloaded", "unknown"),
+        ("acme", 200, "", "unknown", "unknown"),
+    ],
+)  # fmt: skip
+def test_kinds_and_scopes(provider, status, body, kind, scope):
+    failure = of(status, body, provider)
+    assert (failure.kind, failure.scope) == (kind, scope)
+
+
+def test_a_context_that_is_too_small_is_told_with_its_figures():
+    text = "This model's maximum context length is 4097 tokens. However, you requested 4203 tokens (3703 in the messages, 500 in the completion)."
+    assert figures(of(400, error(text))) == ("context_length", "tokens", None, 4097, None, 4203, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "text", "seconds"),
+    [
+        ({"retry_after": "12"}, "", 12),
+        ({"Retry_After": "12"}, "", 12),
+        ({"retry_after": "1", "retry_after_ms": "0"}, "", 1),
+        ({"retry_after": "1", "retry_after_ms": "250"}, "", 0.25),
+        ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, "", 30),
+        ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT"}, "", None),
+        ({"retry_after": "soon"}, "", None),
+        ({"retry_after": "22"}, "Please try again in 21.3s.", 21.3),
+        ({}, "Please retry in 22.88s.", 22.88),
+        ({}, "Please try again in 120ms", 0.12),
+        ({}, "Please try again in 1h23m31s", 5011),
+        ({}, "Please retry after 20 seconds.", 20),
+        ({}, "Please wait 56 seconds before retrying.", 56),
+        ({}, 'details: "retryDelay": "48s"', 48),
+        ({}, "try again later", None),
+        ({}, "", None),
+    ],
+)
+def test_the_wait_is_read_from_headers_and_texts(headers, text, seconds):
+    assert of(429, error(text), **headers).retry_after == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_wait_on_a_success_is_no_block():
+    assert of(200, "", retry_after="2").retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "unit", "per"),
+    [
+        ("Rate limit exceeded: 1000 requests per day", "quota_exhausted", "requests", "day"),
+        ("Rate limit exceeded: 1000 requests per day. Please try again in 20m.", "rate_limit", "requests", "day"),
+        ("Rate limit of 50 per 86400s exceeded for UserByModelByDay. Please wait 5631 seconds before retrying.", "quota_exhausted", "requests", "day"),
+        ("You are limited to 1000 API calls / month", "quota_exhausted", "requests", "month"),
+        ("You are limited to 5 API calls / minute", "rate_limit", "requests", "minute"),
+        ("30,000 input tokens per minute", "rate_limit", "input_tokens", "minute"),
+        ("max RPM: 20, please try again after 1 seconds", "rate_limit", "requests", "minute"),
+        ("Too many concurrent requests", "rate_limit", "concurrent", None),
+        ("Requests rate limit exceeded", "rate_limit", "requests", None),
+    ],
+)  # fmt: skip
+def test_a_days_allotment_without_a_short_wait_is_used_up(text, kind, unit, per):
+    failure = of(429, error(text))
+    assert (failure.kind, failure.unit, failure.per) == (kind, unit, per)
+
+
+def test_what_a_model_or_a_user_wrote_does_not_decide():
+    body = {
+        "error": {
+            "message": "Failed",
+            "type": "invalid_request_error",
+            "failed_generation": "rate limit exceeded, overloaded",
+        }
+    }
+    assert of(400, json.dumps(body)).kind == "bad_request"
+
+
+def test_a_message_is_kept_within_measure():
+    failure = of(500, "x" * 5_000_000)
+    assert failure.kind == "server_error"
+    assert len(failure.message) == LONGEST_MESSAGE
+
+
+def test_bytes_and_texts_are_read_alike():
+    body = error("Rate limit reached é")
+    assert of(429, body.encode()) == of(429, body)
+
+
+@given(
+    st.text(max_size=20),
+    st.none() | st.integers(-10, 700),
+    st.dictionaries(st.sampled_from(["retry-after", "Retry-After-Ms", "date", "x"]), st.text(max_size=20)),
+    st.one_of(st.text(max_size=200), st.binary(max_size=200), st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["error", "message", "code", "type", "details"]), inner, max_size=3),
+        max_leaves=8,
+    ).map(json.dumps)),
+)  # fmt: skip
+def test_it_never_raises(provider, status, headers, body):
+    failure = classify_failure(provider, status, headers, body)
+    assert failure.retry_after is None or failure.retry_after >= 0
+
+
+@pytest.mark.parametrize(
+    "body", [None, "[" * 50_000, "Limit " + "9" * 5000, '{"error": {"code": ' + "9" * 4000 + "}}", b"\xff" * 100]
+)
+def test_monsters_are_classified_too(body):
+    assert classify_failure("acme", 429, None, body).kind == "rate_limit"  # type: ignore[arg-type]
+
+
+def recorded() -> list[dict]:
+    if not ERRORS.exists():
+        pytest.skip(f"recorded errors are not at hand: there is no {ERRORS}")
+    with ERRORS.open() as lines:
+        return [json.loads(line) for line in lines]
+
+
+def judge(row: dict) -> tuple[Failure, bool]:
+    failure = classify_failure(row["provider"], row["status"], row["headers"] or {}, row["body_or_message"])
+    return failure, failure.kind in (row["expected"]["kind"], *row["expected"]["kind_also_ok"])
+
+
+def test_recorded_errors_of_openai_and_groq_are_all_understood():
+    for row in recorded():
+        if row["provider"] in ("openai", "groq"):
+            failure, right = judge(row)
+            expected = row["expected"]
+            assert right, (row["id"], failure)
+            assert (failure.limit, failure.used, failure.requested) == tuple(
+                expected.get(k) for k in ("limit", "used", "requested")
+            )
+            if failure.kind == expected["kind"]:
+                assert failure.retry_after == expected.get("retry_after_s"), row["id"]
+
+
+def test_recorded_errors_of_everyone_else_are_mostly_understood():
+    told = Counter(judge(row)[1] for row in recorded())
+    assert told[True] / told.total() >= 0.95

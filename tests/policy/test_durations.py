@@ -1,0 +1,35 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotor_core._policy.durations import parse_duration, parse_number
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0s", 0), ("6ms", 0.006), ("120ms", 0.12), ("1.2s", 1.2), ("7m12s", 432), ("1h23m31s", 5011), ("2m59.56s", 179.56),
+        ("17.399999999s", 17.399999999), ("33011.382867", 33011.382867), ("48", 48), ("20 seconds", 20), ("1 minute", 60),
+        ("3 days", 259200), ("2 hours, 5 minutes", 7500), ("10 secs", 10),
+    ],
+)  # fmt: skip
+def test_durations_are_seconds(text, seconds):
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "1776197156", "1754667660000", "s", "5 apples"])
+def test_what_is_no_duration_is_none(text):
+    assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("30,000", 30000), ("~12903", 12903), ("5.", 5), ("1.5", 1.5), ("", None), ("x", None)]
+)
+def test_numbers_with_commas_and_estimates(text, number):
+    assert parse_number(text) == number
+
+
+@given(st.text(max_size=40))
+def test_no_text_upsets_them(text):
+    assert (parse_duration(text) or 0) >= 0
+    assert (parse_number(text) or 0) >= 0
