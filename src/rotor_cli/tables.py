@@ -5,6 +5,7 @@ State is told by a word first and by a colour second. Narrow terminals keep the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -114,6 +115,8 @@ def limits_text(
         text.append("\n" if text else "")
         full = fraction(limit)
         taken = limit["used"] + limit["reserved"]
+        if limit["unit"] != "usd":
+            taken = math.ceil(taken)  # a bucket that refills has fractions of a request in it
         text.append(bar(full, ascii_only=ascii_only), style=fill_style(full))
         text.append(f" {amount(taken)}/{amount(limit['limit'])} {limit_name(limit)}")
         if resets and full > 0 and limit["resets_at"] is not None and limit["resets_at"] > at:

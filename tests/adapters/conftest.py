@@ -39,6 +39,7 @@ class Scripted:
     script: list[Step] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list, repr=False)
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when a client closed a connection."""
 
@@ -48,6 +49,7 @@ class Scripted:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while True:
                 first = await reader.readexactly(1)
@@ -91,6 +93,10 @@ def server() -> Iterator[Scripted]:
         ready.set()
         await stop.wait()
         listening.close()
+        for writer in scripted.writers:
+            writer.transport.abort()
+        for _ in range(3):  # what was aborted is closed in the loop's next rounds
+            await asyncio.sleep(0)
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:

@@ -406,6 +406,18 @@ async def test_a_server_that_hangs_is_given_up_in_time(caller: Caller, server: S
     assert await asyncio.to_thread(server.closed.wait, 5)
 
 
+@pytest.mark.parametrize("timeout", [0.0, -3.0])
+async def test_a_timeout_of_nothing_is_none_that_waits_for_ever(caller: Caller, server: Scripted, timeout):
+    server.script = [hanging()]
+    error = await failure_of(caller.call(deployment(server.base_url), timeout=timeout))
+    assert error.failure.kind == "timeout"
+
+
+async def test_a_timeout_without_end_is_taken(caller: Caller, server: Scripted):
+    server.script = [answer_bytes(HELLO)]
+    assert (await caller.call(deployment(server.base_url), timeout=float("inf"))).text == "Hello."
+
+
 async def test_an_answer_that_trickles_is_given_up_in_time(caller: Caller, server: Scripted):
     async def trickle(writer):
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n")
@@ -414,13 +426,13 @@ async def test_an_answer_that_trickles_is_given_up_in_time(caller: Caller, serve
             await asyncio.sleep(0.01)
 
     server.script = [trickle]
-    error = await failure_of(caller.call(deployment(server.base_url), timeout=0.1))
+    error = await failure_of(caller.call(deployment(server.base_url), timeout=0.3))
     assert error.failure.kind == "timeout"
 
 
 async def test_a_stream_that_falls_silent_is_given_up_in_time(caller: Caller, server: Scripted):
     server.script = [hanging(open_stream(), chunked(delta(content="He")))]
-    error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.1))
+    error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.3))
     assert error.failure.kind == "timeout"
     assert [c.text for c in error.chunks] == ["He"]
 
@@ -433,7 +445,7 @@ async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server
             await asyncio.sleep(0.01)
 
     server.script = [comments]
-    error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.1))
+    error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.3))
     assert error.failure.kind == "timeout"
     assert "comments" in str(error)
     assert [c.text for c in error.chunks] == ["He"]

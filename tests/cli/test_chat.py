@@ -73,7 +73,9 @@ def test_the_answer_may_be_kept_short() -> None:
 
 def test_a_system_message_is_sent_along() -> None:
     alone = json.loads(chat("hello", "--json").stdout)["usage"]["input_tokens"]
-    led = json.loads(chat("hello", "--json", "--system", "You answer in rhyme, always.").stdout)["usage"]["input_tokens"]
+    led = json.loads(chat("hello", "--json", "--system", "You answer in rhyme, always.").stdout)["usage"][
+        "input_tokens"
+    ]
     assert led > alone
 
 

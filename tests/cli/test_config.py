@@ -14,8 +14,6 @@ from rotor_cli.app import rotor
 from rotor_core.catalog.starter import starter
 
 
-
-
 def run(*args: str) -> Result:
     return CliRunner().invoke(rotor, ["config", *args])
 

@@ -12,7 +12,7 @@ from tests.cli.made import AT, a_limit, a_row, a_status
 
 from rotor_cli.demo.account import Account, Seat
 from rotor_cli.demo.board import REMEMBERED, Board
-from rotor_cli.demo.show import LINES_EVERY, LIVE_EVERY, frame, progress_line, summary_view, watcher
+from rotor_cli.demo.show import LINES_EVERY, LIVE_EVERY, audience, frame, progress_line, summary_view
 from rotor_core import Answered, Exhausted, Failed, Failure, Rotated, Selected, Usage
 
 
@@ -130,29 +130,29 @@ def test_a_log_gets_one_line_at_a_time() -> None:
 
 def test_a_console_that_is_no_terminal_is_given_lines_now_and_then() -> None:
     file = io.StringIO()
-    with watcher(Console(file=file)) as (watch, every):
-        watch(a_scene())
-    assert every == LINES_EVERY
+    with audience(Console(file=file)) as lookers:
+        lookers.show(lookers.picture(a_scene()))
+    assert lookers.every == LINES_EVERY
     assert file.getvalue().count("\n") == 1
 
 
 def test_a_terminal_is_drawn_over_several_times_a_second() -> None:
     file = io.StringIO()
-    with watcher(Console(file=file, force_terminal=True, width=120, _environ={"TERM": "xterm"})) as (watch, every):
-        watch(a_scene())
-    assert every == LIVE_EVERY
+    with audience(Console(file=file, force_terminal=True, width=120, _environ={"TERM": "xterm"})) as lookers:
+        lookers.show(lookers.picture(a_scene()))
+    assert lookers.every == LIVE_EVERY
     assert "answering 1" in file.getvalue()
 
 
 def test_a_terminal_that_cannot_be_drawn_over_is_given_lines() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
-    with watcher(console) as (_, every):
-        assert every == LINES_EVERY
+    with audience(console) as lookers:
+        assert lookers.every == LINES_EVERY
 
 
 def test_without_a_console_nobody_looks() -> None:
-    with watcher(None) as (watch, _):
-        assert watch(a_scene()) is None
+    with audience(None) as lookers:
+        assert lookers.picture(a_scene()) is None
 
 
 def test_the_summary_says_who_answered_what_was_refused_and_what_it_cost() -> None:

@@ -35,7 +35,14 @@ def test_status_json_is_exactly_what_the_engine_says() -> None:
 @pytest.mark.usefixtures("config_file")
 def test_status_shows_a_row_for_each_deployment_with_its_limits() -> None:
     text = run("status").stdout
-    for part in ("lab-free/small#1 free", "lab-paid/large#1 paid", "0/3 req/h", "0/4 at once", "0/500 req/min", "available"):
+    for part in (
+        "lab-free/small#1 free",
+        "lab-paid/large#1 paid",
+        "0/3 req/h",
+        "0/4 at once",
+        "0/500 req/min",
+        "available",
+    ):
         assert part in text
 
 
@@ -87,7 +94,12 @@ def test_with_no_key_and_no_file_the_one_line_says_what_would_help(command: tupl
     result = run(*command)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
-    for part in ("no API key", "rotor.yaml", "`rotor config init`", "`rotor demo` and `rotor sandbox` work without keys"):
+    for part in (
+        "no API key",
+        "rotor.yaml",
+        "`rotor config init`",
+        "`rotor demo` and `rotor sandbox` work without keys",
+    ):
         assert part in result.stderr
 
 

@@ -48,7 +48,15 @@ def test_a_duration_has_one_unit(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "text"), [(None, "cost unknown"), (0, "$0"), (0.00214, "$0.0021"), (12.4, "$12.40"), (0.0000734, "$0.000073"), (0.25, "$0.25")]
+    ("usd", "text"),
+    [
+        (None, "cost unknown"),
+        (0, "$0"),
+        (0.00214, "$0.0021"),
+        (12.4, "$12.40"),
+        (0.0000734, "$0.000073"),
+        (0.25, "$0.25"),
+    ],
 )
 def test_money_never_rounds_a_cost_to_nothing(usd: float | None, text: str) -> None:
     assert money(usd) == text

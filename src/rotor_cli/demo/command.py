@@ -30,7 +30,9 @@ def demo(*, seconds: float, rate: float | None, seed: int, as_json: bool) -> int
     Ends in a summary. Status 0 only where every question was answered and no provider had to refuse one.
     """
     if importlib.util.find_spec("langchain_core") is None:
-        raise CommandFailed("the demo asks through LangChain, which is not installed: pip install 'llm-rotor[langchain]'")
+        raise CommandFailed(
+            "the demo asks through LangChain, which is not installed: pip install 'llm-rotor[langchain]'"
+        )
     from rotor_cli.demo.stage import perform  # noqa: PLC0415  imports LangChain
 
     summary = perform(seconds, rate, seed, None if as_json else out())

@@ -25,8 +25,6 @@ from rotor_langchain import ChatRotor
 
 SYSTEM: Final = "You answer in two or three sentences, for {audience}."
 
-Watcher = Callable[["Scene"], None]
-
 
 @dataclass(slots=True)
 class Scene:
@@ -43,6 +41,18 @@ class Scene:
     @property
     def elapsed(self) -> float:
         return monotonic() - self.begun
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who looks at a scene, each `every` seconds. `picture` is taken on the event loop, quickly; `show` may take its time.
+
+    Drawing takes long enough to make a request late, so it is done in a thread, from a picture that no longer moves.
+    """
+
+    every: float
+    picture: Callable[[Scene], Any]
+    show: Callable[[Any], None]
 
 
 def engine(config: Mapping[str, Any], seed: int) -> Rotor:
@@ -64,17 +74,15 @@ def chain_over(rotor: Rotor) -> Any:
     return prompt | ChatRotor(rotor=rotor) | StrOutputParser()
 
 
-async def play(
-    scene: Scene, load_: Sequence[Question], refusals: Callable[[], int], watch: Watcher, every: float
-) -> None:
+async def play(scene: Scene, load_: Sequence[Question], refusals: Callable[[], int], audience: Audience) -> None:
     """Ask every question at its instant and wait for all answers. Cancelled, it keeps what there is, and ends.
 
-    `refusals` reads the count of 429s at the providers; `watch` is shown the scene each `every` seconds.
+    `refusals` reads the count of 429s at the providers.
     """
     rotor, account = scene.rotor, scene.account
     hear = (rotor.on("*", account.hear), rotor.on("*", scene.board.hear))
     asking: list[asyncio.Task[None]] = []
-    watching = asyncio.create_task(_watch(scene, refusals, watch, every))
+    watching = asyncio.create_task(_watch(scene, refusals, audience))
     try:
         with tracing_context(enabled=False):
             await _offer(scene, load_, asking)
@@ -110,11 +118,11 @@ async def _ask(chain: Any, question: Question, account: Account) -> None:
         account.errors.append("an empty answer")
 
 
-async def _watch(scene: Scene, refusals: Callable[[], int], watch: Watcher, every: float) -> None:
+async def _watch(scene: Scene, refusals: Callable[[], int], audience: Audience) -> None:
     while True:
-        await asyncio.sleep(every)
+        await asyncio.sleep(audience.every)
         scene.refused = await asyncio.to_thread(refusals)
-        watch(scene)
+        await asyncio.to_thread(audience.show, audience.picture(scene))
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

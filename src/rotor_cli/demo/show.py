@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,12 +12,10 @@ from rich.text import Text
 
 from rotor_cli.demo.account import Account, Summary, percentile
 from rotor_cli.demo.board import REMEMBERED, Board
+from rotor_cli.demo.run import Audience, Scene
 from rotor_cli.tables import WIDE, deployment_name, limits_text, plain_table, state_text
 from rotor_cli.terminal import is_live
 from rotor_cli.words import amount, bar, count, duration, milliseconds, money
-
-if TYPE_CHECKING:
-    from rotor_cli.demo.run import Scene, Watcher
 
 LIVE_EVERY: Final = 0.25
 LINES_EVERY: Final = 3.0
@@ -25,15 +23,19 @@ LINES_EVERY: Final = 3.0
 
 
 @contextmanager
-def watcher(console: Console | None) -> Generator[tuple[Watcher, float]]:
+def audience(console: Console | None) -> Generator[Audience]:
     """Who looks at the scene, and how often. None: nobody does."""
     if console is None:
-        yield (lambda _: None), LINES_EVERY
+        yield Audience(LINES_EVERY, lambda _: None, lambda _: None)
     elif is_live(console):
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            yield (lambda scene: live.update(frame(scene, console.width), refresh=True)), LIVE_EVERY
+            yield Audience(
+                LIVE_EVERY,
+                lambda scene: frame(scene, console.width),
+                lambda picture: live.update(picture, refresh=True),
+            )
     else:
-        yield (lambda scene: console.print(progress_line(scene), soft_wrap=True)), LINES_EVERY
+        yield Audience(LINES_EVERY, progress_line, lambda line: console.print(line, soft_wrap=True))
 
 
 def frame(scene: Scene, width: int = WIDE) -> RenderableType:

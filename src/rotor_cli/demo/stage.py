@@ -10,7 +10,7 @@ from rotor_cli.demo.account import Summary
 from rotor_cli.demo.load import default_rate, questions
 from rotor_cli.demo.providers import SPEC
 from rotor_cli.demo.run import Scene, engine, play
-from rotor_cli.demo.show import summary_view, watcher
+from rotor_cli.demo.show import audience, summary_view
 from rotor_core.sandbox import Sandbox
 
 
@@ -21,9 +21,9 @@ def perform(seconds: float, rate: float | None, seed: int, console: Console | No
         per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
         scene = Scene(rotor, seconds, per_minute)
         interrupted = False
-        with watcher(console) as (watch, every):
+        with audience(console) as lookers:
             try:
-                asyncio.run(play(scene, questions(seed, seconds, per_minute), box.refusals, watch, every))
+                asyncio.run(play(scene, questions(seed, seconds, per_minute), box.refusals, lookers))
             except KeyboardInterrupt:
                 interrupted = True
         summary = scene.account.summary(box.refusals(), interrupted=interrupted)

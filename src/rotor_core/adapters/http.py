@@ -125,6 +125,11 @@ class AsyncTransport(Protocol):
     async def aclose(self) -> None: ...
 
 
+def bounded(timeout: float) -> float:
+    """A timeout that every library takes: 0 means none at all to some, and infinity is more than a socket can count."""
+    return min(max(timeout, 0.001), 86400.0)
+
+
 def endpoint(url: str, headers: Mapping[str, str], proxy: str | None) -> Endpoint:
     """Work out where requests go. Raises `ExchangeError` for a URL or a header that cannot be sent."""
     try:

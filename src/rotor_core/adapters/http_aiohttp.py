@@ -29,6 +29,7 @@ from rotor_core.adapters.http import (
     ExchangeError,
     OversizeError,
     Received,
+    bounded,
     plain_headers,
 )
 from rotor_core.adapters.http_pools import PerLoop
@@ -49,6 +50,7 @@ class AiohttpTransport:
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         if not _can_go(endpoint.proxy):
             return await self._httpx().send(endpoint, body, timeout)
+        timeout = bounded(timeout)
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT, timeout))
         async with self._exchange(endpoint, body, limits) as reply:
             return Received(reply.status, reply.headers, await reply.read())
@@ -56,6 +58,7 @@ class AiohttpTransport:
     def open(self, endpoint: Endpoint, body: bytes, timeout: float) -> AbstractAsyncContextManager[AsyncReply]:
         if not _can_go(endpoint.proxy):
             return self._httpx().open(endpoint, body, timeout)
+        timeout = bounded(timeout)
         limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT, timeout), sock_read=timeout)
         return self._exchange(endpoint, body, limits)
 

@@ -35,6 +35,7 @@ from rotor_core.adapters.http import (
     OversizeError,
     Received,
     Reply,
+    bounded,
     plain_headers,
 )
 from rotor_core.adapters.http_pools import PerKey, PerLoop
@@ -133,7 +134,7 @@ class AsyncHttpxTransport:
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         try:
-            async with asyncio.timeout(timeout), self._exchange(endpoint, body, timeout) as reply:
+            async with asyncio.timeout(bounded(timeout)), self._exchange(endpoint, body, timeout) as reply:
                 return Received(reply.status, reply.headers, await reply.read())
         except TimeoutError as error:
             raise _problem(error, timeout) from None
@@ -219,6 +220,7 @@ def _ssl_context() -> SSLContext:
 
 
 def _limits(timeout: float) -> dict[str, float]:
+    timeout = bounded(timeout)
     return {"connect": min(CONNECT, timeout), "read": timeout, "write": timeout, "pool": timeout}
 
 

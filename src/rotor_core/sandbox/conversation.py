@@ -32,7 +32,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A chat request. `choice`: auto, none, required, or a tool's name in `forced`. `think`: how hard, or None for not."""
+    """A chat request. `choice`: auto, none, required, or a tool's name in `forced`.
+
+    `think`: how hard to reason, None where the request does not say. `thoughts`: what becomes of the reasoning.
+    """
 
     model: str
     messages: Sequence[Mapping[str, Any]]
@@ -46,7 +49,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     stream: bool = False
     include_usage: bool = False
-    think: Literal["low", "medium", "high"] | None = None
+    think: Literal["none", "low", "medium", "high"] | None = None
     thoughts: Literal["shown", "inline", "hidden"] = "hidden"
 
 

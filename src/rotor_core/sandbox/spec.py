@@ -50,7 +50,7 @@ class ImitatedModel:
     limits: tuple[Limit, ...] = ()
     context: int = DEFAULT_CONTEXT
     max_output: int | None = None
-    capabilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] | None = None
     price: Price | None = None
     latency: Range = (0.0, 0.0)
     output: Range = DEFAULT_OUTPUT
@@ -135,7 +135,7 @@ def _imitation(name: str, own: Mapping[str, Any], section: Any) -> Imitation:
             limits_of(known, "sandbox") or (),
             known.context or DEFAULT_CONTEXT,
             known.max_output,
-            frozenset(known.capabilities or ()),
+            None if known.capabilities is None else frozenset(known.capabilities),
             None if price is None else Price(price.input, price.output, price.cached),
             _range(about.get("latency"), (0.0, 0.0), f"providers.{name}.models.{model}.latency"),
             _range(about.get("output"), DEFAULT_OUTPUT, f"providers.{name}.models.{model}.output"),

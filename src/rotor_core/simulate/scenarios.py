@@ -17,30 +17,35 @@ from rotor_core.simulate.world import Arrival, World
 _FREE: Final = {"input": 0, "output": 0}
 
 
-def _provider(*limits: Mapping[str, Any], price: Mapping[str, float] = _FREE) -> dict[str, Any]:
+def _provider(key: str, *limits: Mapping[str, Any], price: Mapping[str, float] = _FREE) -> dict[str, Any]:
+    # A key of its own: one secret at one origin is one credential, whatever its provider is called.
     model = {"context": 131072, "price": dict(price), "limits": list(limits)}
-    return {"keys": ["lab-key"], "latency": [0.05, 0.6], "models": {"m": model}}
+    return {"keys": [key], "latency": [0.05, 0.6], "models": {"m": model}}
 
 
 EVERY_WINDOW: Final[Mapping[str, Any]] = {
     "providers": {
-        "bucket": _provider({"requests": 150, "per": "minute"}, {"tokens": 60_000, "per": "minute"}),
-        "rolling": _provider({"requests": 100, "per": "minute", "window": "rolling"}),
+        "bucket": _provider("lab-bucket", {"requests": 150, "per": "minute"}, {"tokens": 60_000, "per": "minute"}),
+        "rolling": _provider("lab-rolling", {"requests": 100, "per": "minute", "window": "rolling"}),
         "calendar": _provider(
+            "lab-calendar",
             {"requests": 120, "per": "minute", "window": "calendar"},
             {"tokens": 100_000, "per": "minute", "window": "calendar"},
         ),
-        "second": _provider({"requests": 2, "per": "second"}),
+        "second": _provider("lab-second", {"requests": 2, "per": "second"}),
         "mixed": _provider(
+            "lab-mixed",
             {"requests": 9_000, "per": "hour", "window": "rolling"},
             {"requests": 200, "per": "minute", "window": "calendar"},
         ),
-        "slots": _provider({"concurrent": 2}, {"requests": 4_000, "per": "hour"}),
+        "slots": _provider("lab-slots", {"concurrent": 2}, {"requests": 4_000, "per": "hour"}),
         "pacific": _provider(
+            "lab-pacific",
             {"tokens": 80_000, "per": "minute", "window": "rolling"},
             {"requests": 100_000, "per": "day", "window": "calendar", "tz": "America/Los_Angeles"},
         ),
         "paid": _provider(
+            "lab-paid",
             {"requests": 1_500, "per": "minute"},
             {"tokens": 900_000, "per": "minute", "counts": "requested"},
             price={"input": 0.1, "output": 0.4},
@@ -72,7 +77,5 @@ def world(written: Mapping[str, Any], seed: int, **more: Any) -> World:
 def _read(written: Mapping[str, Any]) -> tuple[SandboxSpec, Catalog]:
     plugins = installed()
     config = config_of(written, "http://127.0.0.1:1")
-    catalog = load(
-        config, environ={}, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores
-    )
+    catalog = load(config, environ={}, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores)
     return read_spec(written), catalog

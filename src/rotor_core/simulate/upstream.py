@@ -26,7 +26,9 @@ class SandboxUpstream:
         secret = deployment.credential.secret.reveal()
         judged = provider.admit(at, secret, name, arrival.input_tokens, arrival.used, arrival.max_tokens)
         if not isinstance(judged, Admitted):
-            said = f"{judged.reason}: {judged.dimension} {judged.limit}, used {judged.used}, requested {judged.requested}"
+            said = (
+                f"{judged.reason}: {judged.dimension} {judged.limit}, used {judged.used}, requested {judged.requested}"
+            )
             kind = "rate_limit" if judged.reason == "rate" else "too_large"
             return Verdict(Failure(kind, retry_after=judged.retry_after, status=judged.status, message=said))
         seconds = self._random.uniform(*provider.imitation.models[name].latency)

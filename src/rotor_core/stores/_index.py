@@ -25,7 +25,7 @@ HAND = 4
 """Ready options scored again at each decision, besides those touched."""
 
 FRESH = 0.010
-"""Seconds for which a score stands unless its option is touched: refill alone changes no order in that time."""
+"""Seconds for which a score stands while nothing is taken or given back: refill alone changes no order in that time."""
 
 WAKE = 16
 """Options woken at each decision, at most; the others of a large group are reached through its floor."""
@@ -38,20 +38,21 @@ class Entry:
     """An option of a plan, with what it draws on. `group`: where it sleeps, or None. `shape`: how its limits count."""
 
     __slots__ = (
-        "gates", "group", "headroom", "latency", "limits", "meters", "option", "order", "price", "score", "scored_at",
-        "served", "shape", "stale", "stats", "tier",
+        "gates", "group", "headroom", "holders", "latency", "limits", "meters", "option", "order", "price", "score", "scored_at",
+        "seen", "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
 
     def __init__(self, option: Option, order: int, tier: TierIndex, meters: Meters, now: float) -> None:
         self.option, self.order, self.tier = option, order, tier
         self.meters, self.gates = meters.of(option, now)
+        self.holders: tuple[Meter | Gate, ...] = (*self.meters, *self.gates)
         self.limits: tuple[Limit, ...] = tuple(meter.limit for meter in self.meters)
         self.price = option.price.blended if option.price else inf
         self.stats: Stats = meters.stats_of(option.id)
         self.shape = 0
         self.group: Group | None = None
         self.stale = False
-        self.scored_at = now
+        self.scored_at, self.seen = now, -1
         self.headroom, self.served, self.latency = -1.0, -1, self.stats.latency
         self.score = 0.0
 
@@ -71,8 +72,17 @@ class Entry:
             left += [gate.slots.headroom() for gate in self.gates]
         return min(left, default=1.0)
 
+    def changes(self) -> int:
+        """How often anything that it draws on has changed, by whomever."""
+        total = 0
+        for holder in self.holders:
+            total += holder.changes
+        return total
+
     def touched(self) -> None:
         """Its standing has changed: score it again at the next decision."""
+        for holder in self.holders:
+            holder.changes += 1
         if not self.stale:
             self.stale = True
             self.tier.stale.append(self)
@@ -214,7 +224,7 @@ class TierIndex:
         for _ in range(min(HAND, count)):
             entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
-            if now - entry.scored_at >= FRESH:
+            if now - entry.scored_at >= FRESH or entry.changes() != entry.seen:
                 self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
@@ -226,7 +236,7 @@ class TierIndex:
 
     def _score(self, entry: Entry, now: float) -> bool:
         """Score an entry as it stands; whether that changed its score."""
-        entry.scored_at = now
+        entry.scored_at, entry.seen = now, entry.changes()
         room, stats = entry.room(now), entry.stats
         if room == entry.headroom and stats.served == entry.served and stats.latency == entry.latency:
             return False

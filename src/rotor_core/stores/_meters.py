@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 class Holder:
-    """What can hold options back. `groups`: those asleep because of it, in whatever plan; weak, for plans come and go."""
+    """What can hold options back. `groups`: those asleep because of it, in whatever plan; weak, for plans come and go.
 
-    __slots__ = ("groups",)
+    `changes` counts what was taken and given back, so that whoever has computed something from it can tell.
+    """
+
+    __slots__ = ("changes", "groups")
 
     def __init__(self) -> None:
+        self.changes = 0
         self.groups: WeakSet[Group] | None = None
 
     def holds(self, group: Group) -> None:

@@ -33,12 +33,14 @@ def compose(asked: Asked, output: Range) -> Written:
     turn = turn_of(asked.messages, said)
     seed = zlib.crc32(f"{asked.model}\n{said}\n{len(asked.messages)}".encode("utf-8", "replace"))
     results = _results(asked.messages)
-    facts = Facts(said, "\n".join(text for _, text in results))
-    thought = pieces(prose.thoughts(facts.topic, _THINKING[asked.think])) if asked.think else []
+    learned = "\n".join(text for _, text in results)
+    facts = Facts(said, learned)
+    effort = _THINKING.get(asked.think or "none", 0)
+    thought = pieces(prose.thoughts(facts.topic, effort)) if effort else []
     try:
         planned = plan(asked, turn)
         if planned:
-            return _called(asked, planned, facts, seed, thought)
+            return _called(asked, planned, learned, seed, thought)
         text = _text(asked, facts, results, output, seed)
     except SchemaError as error:
         raise Malformed(f"Invalid schema: {error}", "response_format" if asked.shape == "schema" else "tools") from None
@@ -55,13 +57,13 @@ def _text(asked: Asked, facts: Facts, results: list[tuple[str, str]], output: Ra
     return prose.about(facts.topic, round(low + (high - low) * (seed % 1000) / 999), seed)
 
 
-def _called(asked: Asked, planned: list[Planned], facts: Facts, seed: int, thought: list[str]) -> Written:
+def _called(asked: Asked, planned: list[Planned], learned: str, seed: int, thought: list[str]) -> Written:
     """Tool calls; one that `max_tokens` cuts through ends in the middle, as it does with real models."""
     room = None if asked.max_tokens is None else max(0, asked.max_tokens - len(thought))
     calls: list[Call] = []
     used = 0
     for n, call in enumerate(planned):
-        arguments = pieces(_arguments(call, facts))
+        arguments = pieces(_arguments(call, learned))
         overhead = _CALL_OVERHEAD + len(pieces(call.tool.name))
         if room is not None and used + overhead + len(arguments) > room:
             arguments = arguments[: max(0, room - used - overhead)]
@@ -78,9 +80,8 @@ def _called(asked: Asked, planned: list[Planned], facts: Facts, seed: int, thoug
     return Written("", tuple(calls), "".join(kept), "length" if cut else "tool_calls", used + len(kept), len(kept))
 
 
-def _arguments(call: Planned, facts: Facts) -> str:
-    own = facts if call.text in {facts.text, ""} or len(facts.text) > len(call.text) and facts.text.startswith(call.text) else Facts(call.text)
-    made = fill(call.tool.parameters, own) if call.tool.parameters else {}
+def _arguments(call: Planned, learned: str) -> str:
+    made = fill(call.tool.parameters, Facts(call.text, learned)) if call.tool.parameters else {}
     return json.dumps({**fields(made), **call.given}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -94,10 +95,13 @@ def _cut(asked: Asked, text: str, thought: list[str]) -> Written:
         thought = thought[: asked.max_tokens]
         written = written[: asked.max_tokens - len(thought)]
         finish = "length"
+    said, thoughts = "".join(written), "".join(thought)
+    if asked.thoughts == "inline" and thoughts:
+        said, thoughts = f"<think>{thoughts}</think>{said}", ""
     return Written(
-        "".join(written),
+        said,
         (),
-        "".join(thought),
+        thoughts,
         "length" if finish == "length" else "stop",
         len(thought) + len(written),
         len(thought),
