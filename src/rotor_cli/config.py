@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from rotor_cli.engine import json_option
-from rotor_cli.failures import FAILED, CommandFailed
+from rotor_cli.failures import FAILED
+from rotor_cli.files import write
 from rotor_cli.terminal import print_json
 from rotor_core.catalog.check import check as judge
 from rotor_core.catalog.problems import Finding
@@ -33,13 +34,7 @@ def config() -> None:
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 def init(*, path: Path, force: bool) -> None:
     """Write a commented rotor.yaml to begin with."""
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(starter())
-    except FileExistsError as error:
-        raise CommandFailed(f"{path} is there already; --force replaces it, --path writes elsewhere") from error
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+    write(path, starter(), force=force)
     click.echo(f"wrote {path}; next: `rotor config check {path}`")
 
 

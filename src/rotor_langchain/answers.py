@@ -7,7 +7,7 @@ about the whole (who answered, why it ended, what it used) is said once, in a la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
@@ -78,7 +78,15 @@ def _parse_calls(calls: Sequence[ToolCall]) -> tuple[list[LangChainToolCall], li
     return good, bad
 
 
-def to_chunk(chunk: Chunk) -> ChatGenerationChunk | None:
+CALLS_FROM: Final = 1000
+"""Where the numbers of tool calls begin in content of output version 1.
+
+LangChain joins blocks of one number there, and itself numbers texts and reasoning from 0: a provider's tool call 0
+would be joined to the text before it.
+"""
+
+
+def to_chunk(chunk: Chunk, calls_from: int = 0) -> ChatGenerationChunk | None:
     """A piece of an answer, or None where there is nothing in it for the caller. Usage and metadata wait for the last one."""
     if not chunk.has_content:
         return None
@@ -87,14 +95,17 @@ def to_chunk(chunk: Chunk) -> ChatGenerationChunk | None:
         message = AIMessageChunk(
             content=_standard_content(native),
             additional_kwargs=_without_raw_calls(native.additional_kwargs),
-            tool_call_chunks=native.tool_call_chunks,
+            tool_call_chunks=[
+                d if d["index"] is None else {**d, "index": d["index"] + calls_from} for d in native.tool_call_chunks
+            ],
         )
     else:
         message = AIMessageChunk(
             content=chunk.text,
             additional_kwargs={"reasoning_content": chunk.reasoning} if chunk.reasoning else {},
             tool_call_chunks=[
-                tool_call_chunk(name=d.name, args=d.arguments, id=d.id, index=d.index) for d in chunk.tool_calls
+                tool_call_chunk(name=d.name, args=d.arguments, id=d.id, index=d.index + calls_from)
+                for d in chunk.tool_calls
             ],
         )
     return ChatGenerationChunk(message=message)

@@ -25,7 +25,7 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, SkipValidation,
 
 from rotor_core._version import __version__
 from rotor_langchain import tracing
-from rotor_langchain.answers import first_chunk, last_chunk, to_chat_result, to_chunk
+from rotor_langchain.answers import CALLS_FROM, first_chunk, last_chunk, to_chat_result, to_chunk
 from rotor_langchain.call import RUN, options_of, request_of
 from rotor_langchain.errors import TRANSLATED
 from rotor_langchain.events import NOBODY, AsyncTeller, Run, RunReference, Teller, audience
@@ -165,14 +165,14 @@ class ChatRotor(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         teller = self._teller(Teller, kwargs, run_manager)
-        mark, finish_reason = first_chunk, None
+        mark, finish_reason, calls_from = first_chunk, None, self._calls_from
         with TRANSLATED:
             options = options_of(self, kwargs)
             request = request_of(self, messages, stop, kwargs)
             with self.engine.stream(request, listen=teller, **options) as chunks:
                 for chunk in chunks:
                     finish_reason = chunk.finish_reason or finish_reason
-                    piece = to_chunk(chunk)
+                    piece = to_chunk(chunk, calls_from)
                     if piece is not None:
                         yield mark(piece)
                         mark = _as_it_is
@@ -186,7 +186,7 @@ class ChatRotor(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         teller = self._teller(AsyncTeller, kwargs, run_manager)
-        mark, finish_reason = first_chunk, None
+        mark, finish_reason, calls_from = first_chunk, None, self._calls_from
         with TRANSLATED:
             async with teller or NOBODY as listeners:
                 options = options_of(self, kwargs)
@@ -194,13 +194,17 @@ class ChatRotor(BaseChatModel):
                 async with self.engine.astream(request, listen=teller, **options) as chunks:
                     async for chunk in chunks:
                         finish_reason = chunk.finish_reason or finish_reason
-                        piece = to_chunk(chunk)
+                        piece = to_chunk(chunk, calls_from)
                         if piece is not None:
                             await listeners.flush()
                             yield mark(piece)
                             mark = _as_it_is
                     await listeners.flush()
                     yield last_chunk(chunks.result, finish_reason)
+
+    @property
+    def _calls_from(self) -> int:
+        return CALLS_FROM if self.output_version == "v1" else 0
 
     # -- the run in whose name status events are told: see `events`
 

@@ -9,10 +9,12 @@ credential here as in a configuration.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, cast
+from weakref import ref
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import SecretStr
@@ -167,7 +169,21 @@ def _secret(model: BaseChatModel) -> str:
         value: object = getattr(model, name, None)
         if isinstance(value, SecretStr) and any(word in name for word in ("key", "token")) and value.get_secret_value():
             return value.get_secret_value()
-    return f"object-{id(model):x}"
+    return _name_of_object(model)
+
+
+_OBJECTS: dict[int, tuple[ref[BaseChatModel], str]] = {}
+
+
+def _name_of_object(model: BaseChatModel) -> str:
+    """A name that this very object keeps, and that no later one at the same address is given."""
+    at = id(model)
+    known = _OBJECTS.get(at)
+    if known is not None and known[0]() is model:
+        return known[1]
+    name = f"object-{secrets.token_hex(8)}"
+    _OBJECTS[at] = (ref(model, lambda _: _OBJECTS.pop(at, None)), name)
+    return name
 
 
 def _base_url(model: BaseChatModel) -> str | None:

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from rotor_cli.app import rotor
 from rotor_cli.demo import command
-from rotor_cli.demo.providers import PROVIDERS, SPEC
+from rotor_core.sandbox import PRESETS
 
+PROVIDERS = PRESETS["demo"]["providers"]
 WANTED = {"offered", "answered", "free", "paid", "upstream_429", "waited_s", "p50_ms", "p95_ms", "by"}
 
 
@@ -46,7 +47,7 @@ def test_everything_is_answered_and_no_provider_has_to_refuse() -> None:
     assert told["free"] + told["paid"] == told["answered"] == sum(told["by"].values())
     assert told["free"] > 0
     assert told["paid"] > 0
-    assert len(told["by"]) == sum(len(p["keys"]) for p in PROVIDERS.values())
+    assert set(told["by"]) == {f"{name}/{model}#1" for name, p in PROVIDERS.items() for model in p["models"]}
     assert process.returncode == 0
     assert stderr == ""
 
@@ -86,4 +87,3 @@ def test_the_demo_has_free_seats_under_every_kind_of_window_and_a_paid_one() -> 
     windows = {limit.get("window") for m in models if m["price"]["input"] == 0 for limit in m["limits"]}
     assert windows == {"bucket", "rolling", "calendar"}
     assert any(m["price"]["input"] > 0 for m in models)
-    assert SPEC["default_pool"] in SPEC["pools"]

@@ -20,7 +20,7 @@ from tests.langchain.scripted import HELLO, Heard, pieces, scripted
 
 from rotor_core._errors import ConfigError
 from rotor_core._model import Limit, Policy
-from rotor_core._outcome import Answer, Failure, Usage
+from rotor_core._outcome import Answer, Failure, ToolCall, Usage
 from rotor_core.rotor import Rotor
 from rotor_langchain import ChatRotor
 
@@ -227,8 +227,9 @@ async def test_an_answer_says_who_gave_it_after_what(how: str):
     facts = about.pop("rotor")
     assert about == {"model_name": "b/m", "model_provider": "rotor", "finish_reason": "stop"}
     assert facts.pop("estimated_tokens") > 200
+    assert facts.pop("waited_s") == pytest.approx(0, abs=0.5)
     assert facts == {
-        "provider": "b", "model": "m", "credential": "b#1", "attempts": 2, "waited_s": 0.0, "cost_usd": 0.0,
+        "provider": "b", "model": "m", "credential": "b#1", "attempts": 2, "cost_usd": 0.0,
         "decision": "free-first: free, attempt 2",
     }  # fmt: skip
     assert message.usage_metadata == {
@@ -265,6 +266,22 @@ def test_reasoning_is_kept_apart_and_stands_in_the_standard_blocks():
         assert [b["type"] for b in message.content_blocks] == ["reasoning", "text"]
     v1 = ChatRotor(rotor=rotor, output_version="v1").invoke("2+2")
     assert [b["type"] for b in v1.content] == ["reasoning", "text"]
+
+
+@pytest.mark.parametrize(
+    "before", [{"reasoning": "hm"}, {"text": "Let me see."}, {"reasoning": "hm", "text": "Let me see."}]
+)
+def test_tool_calls_after_other_content_stay_apart_from_it_in_standard_blocks(before: dict[str, str]):
+    calls = (ToolCall("c1", "add", '{"a": 1}'), ToolCall("c2", "add", '{"a": 2}'))
+    answer = Answer(before.get("text", ""), calls, before.get("reasoning", ""), finish_reason="tool_calls")
+    rotor, _ = scripted({"a": [answer]})
+
+    v0, v1 = (sum_of(list(ChatRotor(rotor=rotor, output_version=v).stream("hi"))) for v in ("v0", "v1"))
+
+    assert v0.tool_calls == v1.tool_calls
+    assert [c["args"] for c in v1.tool_calls] == [{"a": 1}, {"a": 2}]
+    assert [b["type"] for b in v1.content] == [*before.keys(), "tool_call", "tool_call"]
+    assert [c["index"] for c in v0.tool_call_chunks] == [0, 1]
 
 
 def test_a_stream_that_is_left_early_is_closed_and_its_capacity_is_back():

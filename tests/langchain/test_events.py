@@ -131,6 +131,32 @@ async def test_a_wait_for_capacity_is_told_as_it_begins_and_as_it_ends(virtual_c
     assert selected["waited_s"] == back["waited_s"]
 
 
+async def test_all_four_events_of_one_request_stand_in_order_under_its_run(virtual_clock: Callable[[], float]):
+    rotor, _ = scripted(
+        {"a": [HELLO], "b": [Failure("overloaded", retry_after=60.0)]},
+        limits=(ONE_IN_TEN_SECONDS,),
+        clock=virtual_clock,
+    )
+    model = ChatRotor(rotor=rotor)
+    await model.ainvoke("takes the seat at a")
+
+    told = [e async for e in (PROMPT | model).astream_events({"q": "hi"}, version="v2")]
+
+    start = next(e for e in told if e["event"] == "on_chat_model_start")
+    mine = [e for e in told if e["event"] == "on_custom_event"]
+    assert [(e["name"], e["data"]["deployment"], e["data"]["attempt"]) for e in mine] == [
+        ("model_selected", "b/m#1", 1),
+        ("no_models_available", None, 2),
+        ("rate_limit_recovered", "a/m#1", 2),
+        ("model_rotation", "a/m#1", 2),
+        ("model_selected", "a/m#1", 2),
+    ]
+    assert {e["run_id"] for e in mine} == {start["run_id"]}
+    assert all(e["parent_ids"] == start["parent_ids"] for e in mine)
+    assert all(set(e["data"]) >= {"deployment", "reason", "at", "attempt", "pool"} for e in mine)
+    assert told[-1]["data"]["output"].response_metadata["model_name"] == "a/m"
+
+
 async def test_a_refusal_is_told_before_it_is_raised():
     rotor, _ = scripted(limits=(ONE_IN_TEN_SECONDS,), policy=Policy(max_wait=0))
     model, handler = ChatRotor(rotor=rotor), AsyncHeard()

@@ -401,3 +401,19 @@ def test_an_error_whose_response_was_not_read_is_told_by_its_own_words():
 
     with pytest.raises(ModelRateLimitError, match="too many"):
         ChatRotor(models=[Own(fails=[StreamRefused("too many")])], max_retries=0).invoke("hi")
+
+
+def test_an_object_without_a_key_is_known_for_what_it_is_and_forgotten_when_it_is_gone():
+    import gc
+
+    one, two = Own(), Own()
+    (first,), (again,), (other,) = (ChatRotor(models=[m]).engine.candidates() for m in (one, one, two))
+    assert first.credential.fingerprint == again.credential.fingerprint != other.credential.fingerprint
+
+    from rotor_langchain.wrapped import _OBJECTS
+
+    at = id(one)
+    assert at in _OBJECTS
+    del one
+    gc.collect()
+    assert at not in _OBJECTS

@@ -231,6 +231,18 @@ def test_what_one_option_takes_of_a_shared_limit_counts_against_the_others_at_on
     assert [store.reserve(ask(of)).deployment for _ in range(5)] == ["a", "c", "a", "c", "a"]
 
 
+def test_in_a_small_tier_the_order_is_exact_although_nobody_touched_what_has_refilled():
+    store, hands = world()
+    of = plan(tuple(option(f"o{n}", Limit("requests", 10 + n, 1.0)) for n in range(5)))
+    for _ in range(40):
+        store.reserve(ask(of, max_wait=0.0))
+    hands.at += 0.5
+    scan = Scan(store, hands)
+    scores = {o.id: scan.score(of, o) for o in of.options}
+
+    assert store.reserve(ask(of)).deployment == max(scores, key=lambda name: scores[name])
+
+
 def test_an_option_too_small_for_this_request_serves_a_smaller_one():
     store, _ = world()
     of = plan((option("small", tpm(100)), option("large", tpm(1000))), score=lambda s: 1 / s.weight)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from rich.console import Console
 
 from rotor_cli.demo.account import Summary
 from rotor_cli.demo.load import default_rate, questions
-from rotor_cli.demo.providers import SPEC
 from rotor_cli.demo.run import Scene, engine, play
 from rotor_cli.demo.show import audience, summary_view
 from rotor_core.sandbox import Sandbox
 
+POLICY: Final = {"ranking": "free-first", "max_wait": "60s", "max_wait_for_free": "2s"}
+"""A free seat is worth two seconds; nobody is refused for want of patience."""
+
 
 def perform(seconds: float, rate: float | None, seed: int, console: Console | None) -> Summary:
     """Play the demo, shown on `console` (None: to nobody), and sum it up. Ctrl-C ends it early."""
-    with Sandbox(SPEC, process=True) as box:
-        rotor = engine(box.config(), seed)
+    with Sandbox("demo", process=True) as box:
+        rotor = engine(box.config(policy=dict(POLICY)), seed)
         per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
         scene = Scene(rotor, seconds, per_minute)
         interrupted = False

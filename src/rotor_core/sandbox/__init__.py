@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rotor_core.sandbox.presets import PRESETS
     from rotor_core.sandbox.provider import Admitted, ProviderModel, Refused
     from rotor_core.sandbox.server import SandboxError, serve
-    from rotor_core.sandbox.spec import Imitation, ImitatedKey, ImitatedModel, SandboxSpec, read_spec
+    from rotor_core.sandbox.spec import ImitatedKey, ImitatedModel, Imitation, SandboxSpec, read_spec
 
 __all__ = (
     "PRESETS",

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from queue import Empty, Queue
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -154,20 +155,19 @@ class _Thread:
         self._spec, self._host, self._port, self._seed, self._clock = spec, host, port, seed, clock
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], None] | None = None
-        self._failure: BaseException | None = None
-        self._address = ""
 
     def start(self) -> str:
-        ready = threading.Event()
-        self._failure = None
-        self._thread = threading.Thread(target=self._run, args=(ready,), name="rotor-sandbox", daemon=True)
+        started: Queue[str | Exception] = Queue()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="rotor-sandbox", daemon=True)
         self._thread.start()
-        if not ready.wait(_PATIENCE):
-            raise SandboxError(f"the sandbox did not start within {_PATIENCE:g} seconds")
-        if self._failure is not None:
+        try:
+            told = started.get(timeout=_PATIENCE)
+        except Empty:
+            raise SandboxError(f"the sandbox did not start within {_PATIENCE:g} seconds") from None
+        if isinstance(told, Exception):
             self._thread.join()
-            raise self._failure
-        return self._address
+            raise told
+        return told
 
     def stop(self) -> None:
         if self._thread is None or self._stop is None:
@@ -176,26 +176,24 @@ class _Thread:
         self._thread.join(_PATIENCE)
         self._thread = self._stop = None
 
-    def _run(self, ready: threading.Event) -> None:
+    def _run(self, started: Queue[str | Exception]) -> None:
         def stopped(event: asyncio.Event) -> None:
             loop = asyncio.get_running_loop()
-            self._stop = lambda: loop.call_soon_threadsafe(event.set)
 
-        def on_ready(address: str) -> None:
-            self._address = address
-            ready.set()
+            def stop() -> None:
+                loop.call_soon_threadsafe(event.set)
+
+            self._stop = stop
 
         try:
             asyncio.run(
                 run(
-                    self._spec, stopped, on_ready,
+                    self._spec, stopped, started.put,
                     host=self._host, port=self._port, clock=self._clock, seed=self._seed,
                 )
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001  told to whoever started the thread
-            self._failure = error
-        finally:
-            ready.set()
+            started.put(error)
 
 
 class _Process:

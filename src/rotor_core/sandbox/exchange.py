@@ -16,7 +16,7 @@ from rotor_core._model import Limit
 from rotor_core._policy.content import fields, items
 from rotor_core.sandbox.answers.compose import compose
 from rotor_core.sandbox.conversation import Asked, Counted, Malformed
-from rotor_core.sandbox.dialects.base import Dialect, Exchange, Incoming, Reply
+from rotor_core.sandbox.dialects.base import Dialect, Exchange, Incoming, Reply, Trouble
 from rotor_core.sandbox.faults import Fault
 from rotor_core.sandbox.http import Responder
 from rotor_core.sandbox.journal import Record
@@ -52,7 +52,7 @@ class Surroundings:
     clock: Callable[[], float]
     random: Random
     fault: Callable[[str, str, str | None], Fault | None]
-    released: Callable[[], Awaitable[object]]
+    released: Callable[[], Awaitable[None]]
 
 
 class Visit:
@@ -107,7 +107,7 @@ class Visit:
             case "status" if fault.status == STATUS["rate"]:
                 self._say(self._told_to_wait(fault, asked))
             case "status":
-                trouble = "overloaded" if fault.status == 503 else "server_error"
+                trouble: Trouble = "overloaded" if fault.status == 503 else "server_error"
                 self._say(dialect.trouble(trouble, fault.status, message=fault.message))
             case "revoked":
                 self._say(dialect.trouble("wrong_key", STATUS["auth"], key=self._secret))
@@ -127,7 +127,11 @@ class Visit:
         dialect, model = self._house.dialect, self._house.imitation.models.get(asked.model)
         if fault.message is not None:
             return dialect.trouble("server_error", fault.status, message=fault.message)
-        limit = next((limit for limit in model.limits if limit.unit == "requests"), _UNKNOWN_LIMIT) if model else _UNKNOWN_LIMIT
+        limit = (
+            next((limit for limit in model.limits if limit.unit == "requests"), _UNKNOWN_LIMIT)
+            if model
+            else _UNKNOWN_LIMIT
+        )
         refused = Refused(
             "rate", fault.status, dimension_of(limit), limit.value, limit.value, 1, fault.retry_after, limit
         )
@@ -210,7 +214,7 @@ class Visit:
         self._record.status = 200
         pause = fault.seconds or _SLOW if fault and fault.kind == "slow" else 0.0
         for sent, event in enumerate(dialect.events(exchange)):
-            if fault and self._broken_off(fault, exchange, event, sent):
+            if fault and self._broken_off(fault, event, sent):
                 return
             if pause:
                 await asyncio.sleep(pause)
@@ -218,7 +222,7 @@ class Visit:
         responder.end()
         self._record.ended = "whole"
 
-    def _broken_off(self, fault: Fault, exchange: Exchange, event: bytes, sent: int) -> bool:
+    def _broken_off(self, fault: Fault, event: bytes, sent: int) -> bool:
         """Whether the stream ends before `event`; if so it has been ended, in the fault's way."""
         over = sent >= fault.after or self._house.dialect.is_end(event)
         if not over or fault.kind not in {"cut", "reset", "early_end", "stream_error"}:
@@ -230,7 +234,7 @@ class Visit:
             case "reset":
                 self._responder.reset()
             case "stream_error":
-                self._responder.now(self._house.dialect.stream_error(exchange))
+                self._responder.now(self._house.dialect.stream_error())
                 self._responder.end()
             case _:
                 self._responder.end()

@@ -118,7 +118,5 @@ class Faults:
 
 def _meant(fault: Fault, provider: str, model: str, key: str | None) -> bool:
     return (
-        fault.provider in {None, provider}
-        and fault.model in {None, model}
-        and (fault.key is None or fault.key == key)
+        fault.provider in {None, provider} and fault.model in {None, model} and (fault.key is None or fault.key == key)
     )

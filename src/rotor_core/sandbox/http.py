@@ -66,7 +66,9 @@ class Responder:
 
     def part(self, status: int, headers: Headers, body: bytes, sent: int) -> None:
         """A response that announces `body` and breaks off after `sent` bytes of it."""
-        self._connection.write(_response(status, (*headers, ("content-length", str(len(body))))), h11.Data(data=body[:sent]))
+        self._connection.write(
+            _response(status, (*headers, ("content-length", str(len(body))))), h11.Data(data=body[:sent])
+        )
         self.cut()
 
     def cut(self) -> None:
@@ -107,7 +109,7 @@ class Connection(asyncio.Protocol):
         """The client has gone: there is nobody left to write to."""
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self._open_ones.discard(self)
         if self._may_write is not None:
             self._may_write.set()
@@ -160,14 +162,12 @@ class Connection(asyncio.Protocol):
         except h11.RemoteProtocolError as error:
             self._refuse(error.error_status_hint, str(error).encode("latin-1", "replace"))
 
-    def _take(self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]) -> bool:
+    def _take(self, event: type[h11.NEED_DATA | h11.PAUSED] | h11.Event) -> bool:
         """One event of the protocol; whether to go on reading."""
         if isinstance(event, h11.Request):
             self._request, self._body, self._size = event, [], 0
             if self._h11.they_are_waiting_for_100_continue:
-                self._transport.write(
-                    self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
-                )
+                self._transport.write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             return True
         if isinstance(event, h11.Data):
             self._size += len(event.data)

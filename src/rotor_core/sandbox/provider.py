@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from rotor_core._model import Limit, Price
 from rotor_core.sandbox.limits import Slots, Window, window_of
-from rotor_core.sandbox.spec import Imitation, ImitatedKey, ImitatedModel
+from rotor_core.sandbox.spec import ImitatedKey, ImitatedModel, Imitation
 
 Reason = Literal["auth", "model", "context", "too_large", "rate"]
 

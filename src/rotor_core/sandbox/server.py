@@ -1,10 +1,10 @@
 """The sandbox as a server: providers under `/<provider>/v1`, and what a test wants to know and to break beside them.
 
-    POST /<provider>/v1/chat/completions, GET /<provider>/v1/models      each provider in its own dialect
-    GET  /_stats            a record of each request, `?since=N` for those after number N
-    GET  /_stats/summary    counts by status and model, and how many a limit refused
-    GET  /_control          the faults that are set
-    POST /_control          {"fault": {"kind": "hang", ...}}, {"lift": true or a number}, {"release": true}, {"reset": true}
+POST /<provider>/v1/chat/completions, GET /<provider>/v1/models      each provider in its own dialect
+GET  /_stats            a record of each request, `?since=N` for those after number N
+GET  /_stats/summary    counts by status and model, and how many a limit refused
+GET  /_control          the faults that are set
+POST /_control          {"fault": {"kind": "hang", ...}}, {"lift": true or a number}, {"release": true}, {"reset": true}
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Server:
             clock,
             Random(seed),  # noqa: S311  latencies, not secrets
             self.faults.next,
-            lambda: self._hanging.wait(),
+            self._until_released,
         )
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -85,6 +85,10 @@ class Server:
             await self._server.wait_closed()
         await asyncio.sleep(0)  # so that the dropped transports close their sockets
 
+    async def _until_released(self) -> None:
+        """Wait for the next `release`: the event is another one after each."""
+        await self._hanging.wait()
+
     async def _handle(self, request: HttpRequest, responder: Responder) -> None:
         name, _, path = request.path.removeprefix("/").partition("/")
         house = self._houses.get(name)
@@ -95,7 +99,9 @@ class Server:
         record = Record(self._number, self._clock(), name, f"/{path}")
         begun = time.perf_counter()
         try:
-            await self._visit(house, Incoming(request.method, f"/{path}", request.headers, request.body), record, responder)
+            await self._visit(
+                house, Incoming(request.method, f"/{path}", request.headers, request.body), record, responder
+            )
         finally:
             record.seconds = round(time.perf_counter() - begun, 6)
             self.journal.add(record)
@@ -142,7 +148,11 @@ class Server:
         address = f"http://{request.headers.get('host', '127.0.0.1')}"
         return {
             "providers": {
-                name: {"base_url": base_url(address, name), "dialect": imitation.dialect, "models": list(imitation.models)}
+                name: {
+                    "base_url": base_url(address, name),
+                    "dialect": imitation.dialect,
+                    "models": list(imitation.models),
+                }
                 for name, imitation in self.spec.providers.items()
             }
         }
@@ -152,7 +162,9 @@ class Server:
         commands = fields(sent)
         unknown = [name for name in commands if name not in _COMMANDS]
         if unknown or not commands:
-            raise ConfigError("unknown command", key=unknown[0] if unknown else None, expected=" or ".join(sorted(_COMMANDS)))
+            raise ConfigError(
+                "unknown command", key=unknown[0] if unknown else None, expected=" or ".join(sorted(_COMMANDS))
+            )
         if commands.get("reset"):
             self.reset()
         lifted = commands.get("lift")

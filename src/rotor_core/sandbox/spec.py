@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 
 from rotor_core._errors import ConfigError
 from rotor_core._model import Limit, Price, Secret
+from rotor_core._policy.content import items
 
 Range = tuple[float, float]
 
@@ -163,7 +164,11 @@ def _known_dialect(dialect: object, place: str) -> None:
 
     if dialect not in DIALECTS:
         raise ConfigError(
-            "unknown dialect", key=place, value=dialect, expected=" or ".join(DIALECTS), suggestion=nearest(dialect, DIALECTS)
+            "unknown dialect",
+            key=place,
+            value=dialect,
+            expected=" or ".join(DIALECTS),
+            suggestion=nearest(dialect, DIALECTS),
         )
 
 
@@ -175,7 +180,7 @@ def _range(value: object, default: Range, place: str) -> Range:
     """One figure, or the least and the most."""
     if value is None:
         return default
-    pair = cast("list[object]", value) if isinstance(value, list | tuple) else [value, value]
+    pair = _list(value) or [value, value]
     numbers = [float(n) for n in pair if isinstance(n, int | float) and not isinstance(n, bool)]
     if len(numbers) != 2 or len(pair) != 2 or not 0 <= numbers[0] <= numbers[1]:
         raise ConfigError("is no range", key=place, value=value, expected="a number from 0, or the least and the most")
@@ -191,7 +196,7 @@ def _mapping(value: object, place: str) -> Mapping[str, Any]:
 
 
 def _list(value: object) -> list[object]:
-    return list(cast("list[object]", value)) if isinstance(value, list | tuple) else []
+    return list(items(value))
 
 
 def _only(section: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from rotor_core._model import Limit
 from rotor_core.stores._demand import Amounts, Least, Want
 from rotor_core.stores._meters import Gate, Holder, Meter, Meters, Rest, Stats
 
-HAND = 4
-"""Ready options scored again at each decision, besides those touched."""
+HAND = 5
+"""Options looked at in turn at each decision, besides those touched: in a tier of up to so many the order is exact."""
 
 FRESH = 0.010
 """Seconds for which a score stands while nothing is taken or given back: refill alone changes no order in that time."""

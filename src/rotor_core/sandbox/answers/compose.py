@@ -10,7 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rotor_core._policy.content import fields, items
 from rotor_core.sandbox.answers import prose
@@ -81,7 +81,7 @@ def _called(asked: Asked, planned: list[Planned], learned: str, seed: int, thoug
 
 
 def _arguments(call: Planned, learned: str) -> str:
-    made = fill(call.tool.parameters, Facts(call.text, learned)) if call.tool.parameters else {}
+    made = fill(call.tool.parameters, Facts(call.text, learned)) if call.tool.parameters else None
     return json.dumps({**fields(made), **call.given}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -165,9 +165,9 @@ def _objects(text: str) -> list[Mapping[str, Any]]:
 def _like(example: object) -> Mapping[str, Any]:
     """A schema of which `example` is an instance."""
     if isinstance(example, Mapping):
-        return _object_of({str(key): _like(value) for key, value in fields(example).items()})
+        return _object_of({str(key): _like(value) for key, value in fields(cast("object", example)).items()})
     if isinstance(example, list):
-        elements = items(example)
+        elements = items(cast("object", example))
         return {"type": "array", "items": _like(elements[0]) if elements else {"type": "string"}}
     if isinstance(example, bool):
         return {"type": "boolean"}

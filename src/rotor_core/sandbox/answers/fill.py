@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rotor_core._policy.content import fields, items
 from rotor_core.sandbox.answers.facts import Facts
@@ -70,19 +70,18 @@ class _Filler:
     def _typed(self, schema: Schema, name: str, nth: int, depth: int) -> Any:
         match type_of(schema):
             case "object":
-                return self._object(schema, nth, depth)
+                value: Any = self._object(schema, nth, depth)
             case "array":
-                return self._array(schema, name, depth)
-            case "integer":
-                return self._number(schema, name, nth, whole=True)
-            case "number":
-                return self._number(schema, name, nth, whole=False)
+                value = self._array(schema, name, depth)
+            case "integer" | "number" as kind:
+                value = self._number(schema, name, nth, whole=kind == "integer")
             case "boolean":
-                return self._boolean(name, nth)
-            case "null":
-                return None
+                value = self._boolean(name, nth)
+            case "string":
+                value = self._string(schema, name, nth)
             case _:
-                return self._string(schema, name, nth)
+                value = None
+        return value
 
     def _branch(self, schema: Schema, key: str, name: str, nth: int, depth: int) -> Any:
         """The branch that the text speaks of, else the first; deep down the shortest way out."""
@@ -126,7 +125,7 @@ class _Filler:
         extra = schema.get("additionalProperties")
         for name in required:
             if name not in made:
-                made[name] = self.value(extra if isinstance(extra, Mapping) else {}, name, nth, depth + 1)
+                made[name] = self.value(fields(cast("object", extra)), name, nth, depth + 1)
         return self._enough(schema, made, nth, depth)
 
     def _enough(self, schema: Schema, made: dict[str, Any], nth: int, depth: int) -> dict[str, Any]:
@@ -141,7 +140,7 @@ class _Filler:
             if name not in made:
                 made[name] = self.value(sub, name, nth, depth + 1)
         while len(made) < least:
-            made[f"key_{len(made) + 1}"] = self.value(extra if isinstance(extra, Mapping) else {}, "", nth, depth + 1)
+            made[f"key_{len(made) + 1}"] = self.value(fields(cast("object", extra)), "", nth, depth + 1)
         return made
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
@@ -152,10 +151,8 @@ class _Filler:
         if rest is False:
             wanted = min(wanted, len(first))
         wanted = min(wanted, int(most)) if most is not None else wanted
-        singular = name[:-1] if name.endswith("s") else name
-        made: list[Any] = []
-        for n in range(wanted):
-            made.append(self.value(first[n] if n < len(first) else rest, singular, n, depth + 1))
+        singular = name.removesuffix("s")
+        made = [self.value(first[n] if n < len(first) else rest, singular, n, depth + 1) for n in range(wanted)]
         return self._distinct(schema, made, rest, singular, depth) if schema.get("uniqueItems") else made
 
     def _elements(self, element: Schema, name: str) -> int:

@@ -24,17 +24,23 @@ def guess(name: str, form: str, facts: Facts) -> str | None:
     outright = facts.named(name) if name else None
     if outright is not None:
         return outright
-    if _is(word, _SUMS) and facts.numbers:
-        return _sum(facts.text)
-    if _is(word, _PLACES):
-        return _next(word, facts, facts.names or facts.quotes)
-    if _is(word, _NAMES):
-        return _next(word, facts, facts.quotes or facts.names)
-    if _is(word, _TOPICS):
-        return facts.topic or None
-    if _is(word, _QUERIES):
-        return " ".join(facts.text.split())[:_LONGEST] or None
-    return None
+    return next((find(word, facts) for known, find in _BY_NAME if _is(word, known)), None)
+
+
+def _place(word: str, facts: Facts) -> str | None:
+    return _next(word, facts, facts.names or facts.quotes)
+
+
+def _name(word: str, facts: Facts) -> str | None:
+    return _next(word, facts, facts.quotes or facts.names)
+
+
+def _topic(_: str, facts: Facts) -> str | None:
+    return facts.topic or None
+
+
+def _query(_: str, facts: Facts) -> str | None:
+    return " ".join(facts.text.split())[:_LONGEST] or None
 
 
 def _formatted(word: str, form: str, facts: Facts) -> str | None:
@@ -59,12 +65,18 @@ def _next(kind: str, facts: Facts, found: Sequence[str]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _sum(text: str) -> str:
-    """The longest run of figures and signs."""
+def _sum(_: str, facts: Facts) -> str | None:
+    """The longest run of figures and signs, where there are figures."""
+    if not facts.numbers:
+        return None
     runs: list[str] = [""]
-    for character in text:
+    for character in facts.text:
         if character in "0123456789.+-*/()^% ":
             runs[-1] += character
         elif runs[-1]:
             runs.append("")
     return max((run.strip(" .") for run in runs), key=len)
+
+
+_BY_NAME: Final = ((_SUMS, _sum), (_PLACES, _place), (_NAMES, _name), (_TOPICS, _topic), (_QUERIES, _query))
+"""Whose words a property's name has, the first of them, and where its value is looked for."""

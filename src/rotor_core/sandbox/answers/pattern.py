@@ -1,6 +1,6 @@
-"""A text that a regular expression matches, for the plain part of the language that schemas use.
+r"""A text that a regular expression matches, for the plain part of the language that schemas use.
 
-Literals, classes, `\\d \\w \\s .`, groups, alternatives, anchors and quantifiers. Anything else (look-around,
+Literals, classes, `\d \w \s .`, groups, alternatives, anchors and quantifiers. Anything else (look-around,
 back-references) is given up: the caller keeps what it had.
 """
 

@@ -7,7 +7,7 @@ objects with `additionalProperties`. `not`, `if`, `contains` and the like are no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -40,26 +40,27 @@ def check(schema: object, place: str = "schema", depth: int = 0) -> None:
         raise SchemaError(f"{place} is nested more than {_DEEPEST} deep")
     known = fields(cast("object", schema))
     _check_type(known.get("type"), place)
+    for where, sub in _inside(known, place):
+        check(sub, where, depth + 1)
+
+
+def _inside(known: Schema, place: str) -> Iterator[tuple[str, object]]:
+    """The schemas within a schema, each with its place."""
     for key in ("properties", "$defs", "definitions"):
-        part = known.get(key, {})
-        if not isinstance(part, Mapping):
+        if not isinstance(known.get(key, {}), Mapping):
             raise SchemaError(f"{place}.{key} is not an object")
-        for name, sub in fields(cast("object", part)).items():
-            check(sub, f"{place}.{key}.{name}", depth + 1)
-    for key in ("allOf", "anyOf", "oneOf", "prefixItems"):
+        yield from ((f"{place}.{key}.{name}", sub) for name, sub in fields(known.get(key)).items())
+    for key in ("allOf", "anyOf", "oneOf", "prefixItems", "required"):
         if key in known and not isinstance(known[key], list):
             raise SchemaError(f"{place}.{key} is not an array")
-        for n, sub in enumerate(items(known.get(key))):
-            check(sub, f"{place}.{key}[{n}]", depth + 1)
+        if key != "required":
+            yield from ((f"{place}.{key}[{n}]", sub) for n, sub in enumerate(items(known.get(key))))
     if "items" in known and not isinstance(known["items"], list):
-        check(known["items"], f"{place}.items", depth + 1)
-    required = known.get("required", [])
-    if not isinstance(required, list | bool):
-        raise SchemaError(f"{place}.required is not an array")
+        yield f"{place}.items", known["items"]
 
 
 def _check_type(named: object, place: str) -> None:
-    for name in items(named) if isinstance(named, list) else (named,):
+    for name in items(named) or (named,):
         if name is not None and name not in TYPES:
             raise SchemaError(f"{place}.type: {name!r} is none of {', '.join(sorted(TYPES))}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from rotor_core._policy.content import fields, items
 from rotor_core.sandbox.answers.schema import SchemaError, check
@@ -16,7 +16,15 @@ Effort = Literal["none", "low", "medium", "high"]
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _EFFORTS: Final[Mapping[str, Effort]] = MappingProxyType(
-    {"none": "none", "minimal": "low", "low": "low", "medium": "medium", "default": "medium", "high": "high", "xhigh": "high"}
+    {
+        "none": "none",
+        "minimal": "low",
+        "low": "low",
+        "medium": "medium",
+        "default": "medium",
+        "high": "high",
+        "xhigh": "high",
+    }
 )
 _NO_TOOLS: Final = "'tool_choice' is only allowed when 'tools' are specified."
 _MOST_STOPS: Final = 4
@@ -72,14 +80,15 @@ def _messages(sent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _check_message(message: Mapping[str, Any], place: str) -> None:
-    role, content = message.get("role"), message.get("content")
+    role: object = message.get("role")
+    content: object = message.get("content")
     if role not in _ROLES:
         raise Malformed(f"Invalid value: '{role}'. Supported values are: {', '.join(sorted(_ROLES))}.", f"{place}.role")
     if content is None and role != "assistant":
         raise Malformed(f"Invalid value for 'content': expected a string, got null. ({place})", f"{place}.content")
     if content is not None and not isinstance(content, str | list):
         raise Malformed(f"Invalid type for '{place}.content': expected a string or an array.", f"{place}.content")
-    for part in items(content):
+    for part in items(cast("object", content)):
         kind = fields(part).get("type")
         if kind not in _PARTS:
             known = ", ".join(sorted(_PARTS))
@@ -126,30 +135,28 @@ def _tool(tool: object, n: int) -> Tool:
     except SchemaError as error:
         raise _bad_function(name, str(error), n) from None
     if parameters and schema.get("type") != "object" and "$ref" not in schema and "allOf" not in schema:
-        raise _bad_function(name, f"schema must be of type \"object\", got type: \"{schema.get('type')}\"", n)
+        raise _bad_function(name, f'schema must be of type "object", got type: "{schema.get("type")}"', n)
     return Tool(name, str(function.get("description") or ""), schema)
 
 
 def _bad_function(name: str, problem: str, n: int) -> Malformed:
     return Malformed(
-        f"Invalid schema for function '{name}': {problem}.", f"tools[{n}].function.parameters", "invalid_function_parameters"
+        f"Invalid schema for function '{name}': {problem}.",
+        f"tools[{n}].function.parameters",
+        "invalid_function_parameters",
     )
 
 
-def _choice(
-    choice: object, tools: tuple[Tool, ...]
-) -> tuple[Literal["auto", "none", "required"], str | None]:
+def _choice(choice: object, tools: tuple[Tool, ...]) -> tuple[Literal["auto", "none", "required"], str | None]:
     if choice is None:
         return "auto", None
     if not tools:
         raise Malformed(_NO_TOOLS, "tool_choice")
-    match choice:
-        case "auto" | "none" | "required":
-            return choice, None
-        case _:
-            name = fields(fields(choice).get("function")).get("name")
+    if isinstance(choice, str) and choice in {"auto", "none", "required"}:
+        return cast('Literal["auto", "none", "required"]', choice), None
+    name = fields(fields(choice).get("function")).get("name")
     if name not in {tool.name for tool in tools}:
-        raise Malformed(f"Tool choice '{name if name else choice}' not found in 'tools' parameter.", "tool_choice")
+        raise Malformed(f"Tool choice '{name or choice}' not found in 'tools' parameter.", "tool_choice")
     return "required", str(name)
 
 

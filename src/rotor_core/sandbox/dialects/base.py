@@ -89,7 +89,7 @@ class Dialect(Protocol):
         """Whether an event belongs to the end of a stream: its finish reason, its usage, its `[DONE]`."""
         ...
 
-    def stream_error(self, exchange: Exchange) -> bytes:
+    def stream_error(self) -> bytes:
         """An error in the middle of a stream of status 200."""
         ...
 

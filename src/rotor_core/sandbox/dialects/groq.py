@@ -56,7 +56,7 @@ class Groq(OpenAI):
             usage["completion_tokens_details"] = {"reasoning_tokens": counted.reasoning}
         return usage
 
-    def stream_error(self, exchange: Exchange) -> bytes:
+    def stream_error(self) -> bytes:
         """Groq names the event, and puts the status that it would have had into the body."""
         error = {
             "message": "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details.",
@@ -67,7 +67,7 @@ class Groq(OpenAI):
         }
         return b"event: error\ndata: " + base.to_json({"error": error}) + b"\n\n"
 
-    def over_max_output(self, asked: int, most: int) -> Malformed:
+    def over_max_output(self, asked: int, most: int) -> Malformed:  # noqa: ARG002  it does not say what was asked
         name = "`max_completion_tokens`"
         text = f"{name} must be less than or equal to `{most}`, the maximum value for {name} is less than the `context_window` for this model"
         return Malformed(text, "max_completion_tokens")
@@ -115,7 +115,7 @@ class Groq(OpenAI):
     def _opening_extra(self, exchange: Exchange) -> dict[str, Any]:
         return {"x_groq": {"id": _request_id(exchange)}}
 
-    def _no_usage_yet(self, exchange: Exchange) -> dict[str, Any]:
+    def _no_usage_yet(self, exchange: Exchange) -> dict[str, Any]:  # noqa: ARG002  it never says that
         return {}
 
     def _last(self, exchange: Exchange) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Groq(OpenAI):
         )
         return self._limited(429, text, refused, readings)
 
-    def _context(self, refused: Refused) -> Reply:
+    def _context(self, refused: Refused) -> Reply:  # noqa: ARG002  it gives no figures
         text = "Please reduce the length of the messages or completion."
         return self._reply(400, text, "invalid_request_error", "context_length_exceeded", param="messages")
 

@@ -67,7 +67,12 @@ class OpenAI:
             message["tool_calls"] = [
                 self._call(exchange, n, call.arguments) for n, call in enumerate(exchange.written.calls)
             ]
-        choice = {"index": 0, "message": self._finished(message), "logprobs": None, "finish_reason": exchange.written.finish}
+        choice = {
+            "index": 0,
+            "message": self._finished(message),
+            "logprobs": None,
+            "finish_reason": exchange.written.finish,
+        }
         body = {
             "id": self._id(exchange),
             "object": "chat.completion",
@@ -109,7 +114,7 @@ class OpenAI:
     def is_end(self, event: bytes) -> bool:
         return event == b"data: [DONE]\n\n" or b'"choices":[]' in event or b'"finish_reason":null' not in event
 
-    def stream_error(self, exchange: Exchange) -> bytes:
+    def stream_error(self) -> bytes:
         return _event(self._error(*_TROUBLES["server_error"]))
 
     def _deltas(self, exchange: Exchange) -> Iterator[dict[str, Any]]:
@@ -155,7 +160,7 @@ class OpenAI:
     def _finished(self, message: dict[str, Any]) -> dict[str, Any]:
         return {**message, "refusal": None, "annotations": []}
 
-    def _closing(self, _: Exchange) -> dict[str, Any]:
+    def _closing(self, exchange: Exchange) -> dict[str, Any]:  # noqa: ARG002  others put its id there
         return {"service_tier": "default", "system_fingerprint": "fp_sandbox"}
 
     def _event_head(self, exchange: Exchange) -> dict[str, Any]:
@@ -168,7 +173,7 @@ class OpenAI:
             "system_fingerprint": "fp_sandbox",
         }
 
-    def _opening_extra(self, _: Exchange) -> dict[str, Any]:
+    def _opening_extra(self, exchange: Exchange) -> dict[str, Any]:  # noqa: ARG002  likewise
         """What the first event of a stream has beside the others."""
         return {}
 
@@ -330,7 +335,9 @@ def dimension_in_words(refused: Refused, minute: str) -> str:
     limit = refused.broken
     if limit is None or limit.unit == "concurrent":
         return "concurrent requests"
-    per = {"minute": minute}.get(str(limit.per), f"per {limit.per}" if isinstance(limit.per, str) else f"per {limit.seconds:g}s")
+    per = {"minute": minute}.get(
+        str(limit.per), f"per {limit.per}" if isinstance(limit.per, str) else f"per {limit.seconds:g}s"
+    )
     return f"{base.spoken(limit)} {per} ({dimension_of(limit)})"
 
 
