@@ -114,14 +114,20 @@ def limits_text(
     for limit in limits:
         text.append("\n" if text else "")
         full = fraction(limit)
-        taken = limit["used"] + limit["reserved"]
-        if limit["unit"] != "usd":
-            taken = math.ceil(taken)  # a bucket that refills has fractions of a request in it
         text.append(bar(full, ascii_only=ascii_only), style=fill_style(full))
-        text.append(f" {amount(taken)}/{amount(limit['limit'])} {limit_name(limit)}")
+        text.append(f" {_taken(limit)} {limit_name(limit)}")
         if resets and full > 0 and limit["resets_at"] is not None and limit["resets_at"] > at:
             text.append(f" resets {duration(limit['resets_at'] - at)}", style="dim")
     return text if limits else Text("none known", style="dim")
+
+
+def _taken(limit: Mapping[str, Any]) -> str:
+    """`12/30`; where more is reserved than fits now, for requests that wait for their instant, `30/30 +2`."""
+    taken, most = limit["used"] + limit["reserved"], limit["limit"]
+    if limit["unit"] != "usd":
+        taken = math.ceil(taken)  # a bucket that refills has fractions of a request in it
+    ahead = f" +{amount(taken - most)}" if taken > most else ""
+    return f"{amount(min(taken, most))}/{amount(most)}{ahead}"
 
 
 def fill_style(full: float) -> str:

@@ -31,10 +31,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draw:
-    """What a request draws from: a pool, or one model on all its keys."""
+    """What a request draws from: a pool, or one model on all its keys. `model`: its name, where all have the same."""
 
     seats: tuple[Seat, ...]
+    deployments: tuple[Deployment, ...]
     contexts: tuple[int, ...]
+    model: str | None
 
 
 class Planner:
@@ -47,7 +49,11 @@ class Planner:
 
     def deployments(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a pool, or of `provider/model`. Raises ConfigError for a name that is neither."""
-        return tuple(seat.deployment for seat in self._draw(name).seats)
+        return self._draw(name).deployments
+
+    def only_model(self, name: str) -> str | None:
+        """The model's name where all deployments have the same: then an estimate can know its template."""
+        return self._draw(name).model
 
     def plan(self, name: str, need: Need, prefer_category: str | None = None) -> Planned:
         """The plan for a class of requests. Raises ConfigError as `deployments` does."""
@@ -69,8 +75,11 @@ class Planner:
         draw = self._draws.get(name)
         if draw is None:
             seats = self._seats(name)
-            contexts = sorted({s.deployment.model.context for s in seats if s.deployment.model.context is not None})
-            draw = self._draws[name] = _Draw(seats, tuple(contexts))
+            deployments = tuple(seat.deployment for seat in seats)
+            contexts = sorted({d.model.context for d in deployments if d.model.context is not None})
+            models = {d.model.name for d in deployments}
+            only = models.pop() if len(models) == 1 else None
+            draw = self._draws[name] = _Draw(seats, deployments, tuple(contexts), only)
         return draw
 
     def _seats(self, name: str) -> tuple[Seat, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from rotor_core._flow import Work
 from rotor_core._ledger import Demand
-from rotor_core._model import Catalog, Deployment
+from rotor_core._model import Catalog
 from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task
 from rotor_core._policy.eligible import Need
@@ -39,8 +39,7 @@ def prepare(request_id: str, request: Request, options: Options, catalog: Catalo
     """Make a request ready. Raises ConfigError for a pool or model that does not exist."""
     name, task, complexity = _where(request, options, catalog)
     asked = asked_output(request.params)
-    model = only_model(planner.deployments(name))
-    estimate = estimate_tokens(request.messages, request.tools, model)
+    estimate = estimate_tokens(request.messages, request.tools, planner.only_model(name))
     read = estimate.input_tokens
     if request.response_format:
         read += text_tokens(json.dumps(request.response_format))
@@ -81,12 +80,6 @@ def _pool(name: str | None, task: str | None, catalog: Catalog, *, by_task: bool
     if by_task and task is not None:
         return pool_for_task(task, catalog.pools, catalog.default_pool)
     return name or catalog.default_pool
-
-
-def only_model(deployments: Sequence[Deployment]) -> str | None:
-    """The model's name where all deployments have the same: then the estimate can know its template."""
-    first = deployments[0].model.name if deployments else None
-    return first if all(d.model.name == first for d in deployments[:8]) and len(deployments) <= 8 else None
 
 
 def asked_output(params: Mapping[str, Any]) -> int | None:

@@ -34,6 +34,14 @@ def test_what_is_in_flight_counts_as_taken() -> None:
     assert "14/30 req/min" in status_text(a_status(a_row(limits=[a_limit(used=12, reserved=2.0)])))
 
 
+def test_what_is_reserved_for_later_stands_beside_a_full_limit() -> None:
+    assert "30/30 +2 req/min" in status_text(a_status(a_row(limits=[a_limit(used=30, reserved=2.0)])))
+
+
+def test_a_part_of_a_request_is_shown_as_a_whole_one() -> None:
+    assert "1/30 req/min" in status_text(a_status(a_row(limits=[a_limit(used=0.2)])))
+
+
 def test_every_limit_has_a_line_of_its_own() -> None:
     limits = [a_limit(), a_limit("tokens", "day", 200_000), a_limit("concurrent", None, 4)]
     lines = status_text(a_status(a_row(limits=limits))).splitlines()

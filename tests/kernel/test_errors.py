@@ -3,17 +3,23 @@
 import pickle
 
 import pytest
+from tests.kernel.made import failure
 
 from rotor_core import AttemptsFailed, ConfigError, NoCandidates, ProviderError, RotorError, Secret, StreamBroken
 from rotor_core._ledger import Demand
 from rotor_core._model import Limit, Price
 from rotor_core._outcome import Attempt, Failure
-from tests.kernel.made import failure
 
 
 def test_a_config_error_is_one_line_with_all_that_helps():
     error = ConfigError(
-        "unknown key", file="rotor.yaml", line=7, key="providers.groq.kyes", value=[1], expected="keys", suggestion="keys"
+        "unknown key",
+        file="rotor.yaml",
+        line=7,
+        key="providers.groq.kyes",
+        value=[1],
+        expected="keys",
+        suggestion="keys",
     )
 
     assert str(error) == "rotor.yaml:7: providers.groq.kyes: unknown key (got [1]); expected keys; did you mean 'keys'?"
@@ -23,9 +29,18 @@ def test_a_config_error_is_one_line_with_all_that_helps():
 
 
 def test_config_errors_survive_a_pickle():
-    error = pickle.loads(pickle.dumps(ConfigError("wrong", file="f", line=1, key="k", value=2, expected="e", suggestion="s")))
+    error = pickle.loads(
+        pickle.dumps(ConfigError("wrong", file="f", line=1, key="k", value=2, expected="e", suggestion="s"))
+    )
 
-    assert (error.file, error.line, error.key, error.value, error.expected, error.suggestion) == ("f", 1, "k", 2, "e", "s")
+    assert (error.file, error.line, error.key, error.value, error.expected, error.suggestion) == (
+        "f",
+        1,
+        "k",
+        2,
+        "e",
+        "s",
+    )
 
 
 def test_a_group_of_attempts_says_the_whole_story_and_can_be_split():

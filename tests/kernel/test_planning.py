@@ -1,6 +1,7 @@
 """From a request to work: which pool, which class of request, which needs; and how it is explained."""
 
 import pytest
+from tests.kernel.made import PAID, catalog, deployment
 
 from rotor_core._errors import ConfigError
 from rotor_core._ledger import LimitReading, OptionReading
@@ -8,10 +9,9 @@ from rotor_core._model import Limit, Policy, Pool, Rule, Seat
 from rotor_core._planner import _KEPT, Planner
 from rotor_core._policy.eligible import Need
 from rotor_core._policy.rank import RANKINGS
-from rotor_core._prepare import Options, asked_output, needs, only_model, prepare
+from rotor_core._prepare import Options, asked_output, needs, prepare
 from rotor_core._request import Request
 from rotor_core._snapshot import explain, pool_state, state_of, status_row
-from tests.kernel.made import PAID, catalog, deployment
 
 RANKING = RANKINGS["free-first"]
 SMALL, LARGE = deployment("s", context=1000), deployment("l", "big", context=100_000)
@@ -126,7 +126,13 @@ def test_the_answer_is_reserved_as_long_as_the_caller_allows_it():
 
 @pytest.mark.parametrize(
     ("params", "expected"),
-    [({"max_tokens": 5}, 5), ({"max_completion_tokens": 6}, 6), ({}, None), ({"max_tokens": "many"}, None), ({"max_tokens": -1}, None)],
+    [
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 6}, 6),
+        ({}, None),
+        ({"max_tokens": "many"}, None),
+        ({"max_tokens": -1}, None),
+    ],
 )
 def test_what_the_caller_allows_the_answer(params, expected):
     assert asked_output(params) == expected
@@ -153,9 +159,9 @@ def test_needs_are_read_from_the_request(request_, expected):
 
 
 def test_the_estimate_knows_the_template_only_where_all_models_are_one():
-    assert only_model([SMALL, deployment("other")]) == "m"
-    assert only_model([SMALL, LARGE]) is None
-    assert only_model([]) is None
+    assert planner(SMALL, deployment("other")).only_model("main") == "m"
+    assert planner(SMALL, LARGE).only_model("main") is None
+    assert planner().only_model("main") is None
 
 
 LIMIT = Limit("tokens", 100.0)
@@ -184,7 +190,13 @@ def test_the_state_of_a_pool_counts_its_deployments_and_names_the_next_instant()
     state = pool_state("main", [reading(), reading(available_at=150.0), reading(available_at=140.0)], 100.0)
 
     assert state == {
-        "pool": "main", "deployments": 3, "available": 1, "waiting": 2, "cooling": 0, "invalid": 0, "next_at": 140.0,
+        "pool": "main",
+        "deployments": 3,
+        "available": 1,
+        "waiting": 2,
+        "cooling": 0,
+        "invalid": 0,
+        "next_at": 140.0,
     }
     assert pool_state("main", [], 1.0)["next_at"] is None
 
@@ -193,18 +205,39 @@ def test_a_status_row_has_the_promised_keys():
     row = status_row(SMALL, reading(used=40.0), {"health": 1.0}, 100.0)
 
     assert set(row) == {
-        "id", "provider", "model", "credential", "quota", "plan", "free", "state", "available_at", "limits", "health",
+        "id",
+        "provider",
+        "model",
+        "credential",
+        "quota",
+        "plan",
+        "free",
+        "state",
+        "available_at",
+        "limits",
+        "health",
     }
     assert row["limits"][0] == {
-        "unit": "tokens", "per": "minute", "window": "bucket", "limit": 100.0, "used": 40.0, "reserved": 0.0,
-        "remaining": 60.0, "resets_at": 160.0, "source": "config", "seen_at": None,
+        "unit": "tokens",
+        "per": "minute",
+        "window": "bucket",
+        "limit": 100.0,
+        "used": 40.0,
+        "reserved": 0.0,
+        "remaining": 60.0,
+        "resets_at": 160.0,
+        "source": "config",
+        "seen_at": None,
     }
 
 
 def test_an_explanation_ranks_who_could_and_says_why_the_others_could_not():
     limited = (LIMIT,)
     deps = [deployment(n, limits=limited) for n in ("full", "open", "tired", "better")]
-    deps += [deployment("paid", price=PAID, limits=None), deployment("blind", capabilities=frozenset({"tools"}), limits=())]
+    deps += [
+        deployment("paid", price=PAID, limits=None),
+        deployment("blind", capabilities=frozenset({"tools"}), limits=()),
+    ]
     request = asking([{"type": "text", "text": "look"}], params={"max_tokens": 50})
     work = prepared(request, *deps)
     readings = {

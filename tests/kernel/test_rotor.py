@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.kernel.made import PAID, answer, catalog, deployment, failure
 
 from rotor_core import (
     AttemptsFailed,
@@ -26,7 +27,6 @@ from rotor_core import (
     Usage,
 )
 from rotor_core.stores.memory import MemoryStore
-from tests.kernel.made import PAID, answer, catalog, deployment, failure
 
 
 class Adapter:
@@ -258,7 +258,9 @@ def test_a_request_can_be_listened_to_alone_and_all_together(made):
 
 
 def test_status_counts_what_was_done(made):
-    rotor = made(deployment(limits=(Limit("requests", 10, "minute", "calendar"), ONE_AT_A_TIME)), deployment("b", price=PAID))
+    rotor = made(
+        deployment(limits=(Limit("requests", 10, "minute", "calendar"), ONE_AT_A_TIME)), deployment("b", price=PAID)
+    )
     rotor.chat("hi")
 
     status = rotor.status()
@@ -339,12 +341,21 @@ async def test_the_last_holder_closes_the_engine(made, adapter):
 
 def config(port=9, **more):
     model = {"context": 1000, "price": {"input": 0, "output": 0}, "limits": []}
-    provider = {"adapter": "openai-compatible", "base_url": f"http://127.0.0.1:{port}/v1", "keys": [{"value": "k"}], "models": {"m": model}}
+    provider = {
+        "adapter": "openai-compatible",
+        "base_url": f"http://127.0.0.1:{port}/v1",
+        "keys": [{"value": "k"}],
+        "models": {"m": model},
+    }
     return {"providers": {"lab": provider}, **more}
 
 
 def test_rotors_of_equal_configuration_share_one_engine():
-    with Rotor.from_config(config()) as one, Rotor.from_config(config()) as two, Rotor.from_config(config(port=8)) as three:
+    with (
+        Rotor.from_config(config()) as one,
+        Rotor.from_config(config()) as two,
+        Rotor.from_config(config(port=8)) as three,
+    ):
         assert one.store is two.store
         assert one._engine is two._engine
         assert one._engine is not three._engine
@@ -356,7 +367,9 @@ def test_rotors_of_equal_configuration_share_one_engine():
 
 def test_a_file_is_read_again_when_it_has_changed(tmp_path):
     file = tmp_path / "rotor.yaml"
-    file.write_text("version: 1\nproviders: {lab: {adapter: openai-compatible, base_url: 'http://127.0.0.1:9/v1', keys: [], models: {m: {}}}}\n")
+    file.write_text(
+        "version: 1\nproviders: {lab: {adapter: openai-compatible, base_url: 'http://127.0.0.1:9/v1', keys: [], models: {m: {}}}}\n"
+    )
 
     with Rotor.from_config(file) as one, Rotor.from_config(str(file)) as two:
         assert one._engine is two._engine
@@ -367,7 +380,9 @@ def test_a_file_is_read_again_when_it_has_changed(tmp_path):
 
 def test_an_environment_names_its_file(tmp_path, monkeypatch):
     file = tmp_path / "mine.yaml"
-    file.write_text("version: 1\nproviders: {lab: {adapter: openai-compatible, base_url: 'http://127.0.0.1:9/v1', keys: [], models: {m: {}}}}\n")
+    file.write_text(
+        "version: 1\nproviders: {lab: {adapter: openai-compatible, base_url: 'http://127.0.0.1:9/v1', keys: [], models: {m: {}}}}\n"
+    )
     monkeypatch.setenv("ROTOR_CONFIG", str(file))
 
     with Rotor.from_env() as rotor:

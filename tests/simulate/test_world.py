@@ -1,12 +1,12 @@
 """Minutes of traffic in virtual time: what the ledger promises, judged by providers that count for themselves."""
 
 import pytest
+from tests.kernel.made import PAID, catalog, deployment
 
 from rotor_core import Limit
 from rotor_core._outcome import Failure
 from rotor_core.simulate.scenarios import EVERY_WINDOW, poisson, world
 from rotor_core.simulate.world import NOON, Arrival, Verdict, World
-from tests.kernel.made import PAID, catalog, deployment
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
@@ -69,7 +69,15 @@ def test_a_refusal_is_counted_and_waited_out():
     report = small.run([Arrival(0.0, 10, 20, 5)], story=0)
 
     assert (report.refusals, report.answered, report.refused_by["a/m#1"]) == (1, 1, 1)
-    assert [e.name for e in small.story(0)] == ["selected", "failed", "rested", "exhausted", "recovered", "selected", "answered"]
+    assert [e.name for e in small.story(0)] == [
+        "selected",
+        "failed",
+        "rested",
+        "exhausted",
+        "recovered",
+        "selected",
+        "answered",
+    ]
     assert small.at - NOON > 2.0
 
 

@@ -114,6 +114,17 @@ def test_changing_a_grant_that_is_not_there_changes_nothing():
     assert bucket.used(1.0) == 4
 
 
+def test_a_cancelled_grant_does_not_blur_how_much_was_charged_since_a_later_one():
+    bucket = full()
+    cancelled = bucket.charge(0.0, 2.0, 4)
+    mark = bucket.charge(0.0, 3.0, 6)  # reckons with the four before it
+    bucket.change(1.0, 2.0, 4, cancelled, 0.0)
+    bucket.charge(20.0, 20.0, 3)  # the bucket had been full again
+    bucket.change(20.0, 3.0, 6, mark, 0.0)
+
+    assert bucket.used(20.0) == pytest.approx(3)
+
+
 def test_a_refund_gives_back_what_was_not_used():
     bucket = full()
     mark = bucket.charge(0.0, 0.0, 8)

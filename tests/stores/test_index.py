@@ -243,6 +243,54 @@ def test_in_a_small_tier_the_order_is_exact_although_nobody_touched_what_has_ref
     assert store.reserve(ask(of)).deployment == max(scores, key=lambda name: scores[name])
 
 
+def test_what_a_refund_gives_back_is_used_before_the_next_tier():
+    store, _ = world()
+    of = plan(option("free", rpm(1, "calendar")), option("paid"))
+    grant = store.reserve(ask(of))
+    assert store.reserve(ask(of)).deployment == "paid"
+    store.settle(grant.id, NOTHING_USED)
+
+    assert store.reserve(ask(of)).deployment == "free"
+
+
+def test_room_among_many_that_wake_at_once_is_found_before_the_next_tier():
+    store, hands = world()
+    small = [option(f"o{n}", rpm(1, "calendar"), tpm(50)) for n in range(40)]
+    of = plan((*small, option("large", rpm(1, "calendar"), tpm(5000))), option("paid"), score=lambda s: 0.0)
+    assert [store.reserve(ask(of)).deployment for _ in range(42)][-2:] == ["large", "paid"]
+    hands.at += 61
+
+    assert store.reserve(ask(of, tokens=500)).deployment == "large"
+
+
+def test_among_options_held_up_by_one_limit_the_one_with_no_other_worries_is_first():
+    store, _ = world()
+    org = BoundLimit("org", rpm(2, "calendar"))
+    tired = option("tired", org, Limit("tokens", 10, 100.0, "rolling"))
+    of = plan((tired, option("fresh", org)), score=lambda s: 0.0)
+    assert [store.reserve(ask(of, tokens=n)).deployment for n in (1, 5)] == ["tired", "tired"]
+    assert isinstance(store.reserve(ask(of, tokens=1, max_wait=0.0)), Refusal)
+
+    grant = store.reserve(ask(of, tokens=8, max_wait=200.0))
+    assert (grant.deployment, grant.at) == ("fresh", START + 60.150)
+
+
+def test_of_two_on_one_budget_the_cheaper_wakes_when_there_is_enough_for_it():
+    store, hands = world()
+    purse = BoundLimit("purse", Limit("usd", 1.0, 100.0))
+    dear = option("dear", purse, price=Price(100.0, 100.0))
+    cheap = option("cheap", purse, price=Price(1.0, 1.0))
+    of = plan((dear, cheap), option("other"), score=lambda s: 0.0)
+    demand = Demand(8192)  # 82 cents or not even one
+    assert [store.reserve(ask(of, demand=demand)).deployment for _ in range(2)] == ["dear", "cheap"]
+    for _ in range(21):
+        store.reserve(ask(plan(cheap), demand=demand))
+    assert store.reserve(ask(of, demand=demand)).deployment == "other"
+    hands.at += 2.0
+
+    assert store.reserve(ask(of, demand=demand)).deployment == "cheap"
+
+
 def test_an_option_too_small_for_this_request_serves_a_smaller_one():
     store, _ = world()
     of = plan((option("small", tpm(100)), option("large", tpm(1000))), score=lambda s: 1 / s.weight)

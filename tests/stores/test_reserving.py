@@ -415,6 +415,19 @@ def test_after_a_dispatch_a_refund_finds_the_charge_where_it_went():
     assert [used_of(store, one, n) for n in range(3)] == pytest.approx([0, 0, 0])
 
 
+def test_a_dispatch_in_the_next_period_is_settled_there():
+    store, hands = world()
+    one = option("a", tpm(300, "calendar"))
+    hands.at += 59.0
+    grant = store.reserve(ask(plan(one), 90))
+    hands.at += 2.0
+    store.dispatched(grant.id)
+    assert used_of(store, one) == 90
+
+    store.settle(grant.id, NOTHING_USED)
+    assert used_of(store, one) == 0
+
+
 # --- sharing ---------------------------------------------------------------------------------------------------------
 
 

@@ -235,6 +235,18 @@ def test_a_wait_that_is_known_to_be_shorter_beats_a_busy_slot():
     assert (grant.deployment, 0 < grant.wait < 1) == ("window", True)
 
 
+def test_a_busy_slot_beats_a_wait_that_is_known_to_be_longer_even_in_a_patient_tier():
+    store, _ = world()
+    patient = Tier((option("slot", at_a_time(1)), option("window", rpm(1))), max_wait=100.0)
+    of = plan(patient, option("paid"), score=in_order())
+    for _ in range(2):
+        store.reserve(ask(of))
+
+    ticket = store.reserve(ask(of, max_wait=100.0))
+    assert isinstance(ticket, Ticket)
+    assert ticket.check_at == pytest.approx(START + 60.025)
+
+
 def test_what_needs_more_slots_than_there_are_is_never_queued():
     store, _ = world()
     refused = store.reserve(ask(plan(option("a", at_a_time(1))), demand=Demand(requests=2)))

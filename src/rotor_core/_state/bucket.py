@@ -162,7 +162,7 @@ class Bucket:
                 if at + take > bound + _ROUNDING:
                     bound = -inf  # a debt has already broken those behind: let nothing go before them
                 else:
-                    bound = min(at + (self.value - amount) * self.pace - self.guard, max(bound - take, at))
+                    bound = min(at + (self.value - amount) * self.pace - self.guard, bound - take)
                 latest[k] = bound
             self._latest = latest
         return self._latest

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from rotor_core._model import Deployment
-from rotor_core._outcome import Failure
+from rotor_core._outcome import Failure, FailureKind
 from rotor_core.sandbox.provider import Admitted, ProviderModel
 from rotor_core.sandbox.spec import SandboxSpec
 from rotor_core.simulate.world import Arrival, Verdict
@@ -29,7 +29,7 @@ class SandboxUpstream:
             said = (
                 f"{judged.reason}: {judged.dimension} {judged.limit}, used {judged.used}, requested {judged.requested}"
             )
-            kind = "rate_limit" if judged.reason == "rate" else "too_large"
+            kind: FailureKind = "rate_limit" if judged.reason == "rate" else "too_large"
             return Verdict(Failure(kind, retry_after=judged.retry_after, status=judged.status, message=said))
         seconds = self._random.uniform(*provider.imitation.models[name].latency)
         return Verdict(None, seconds, partial(self._out, provider, judged) if judged.gates else None)

@@ -24,6 +24,7 @@ _NAME: Final = re.compile(
     r"\b[A-Z][\w'\u2019-]*(?: (?:(?:de|la|van|von|of|the) )?[A-Z][\w'\u2019-]*)*(?:, [A-Z]{2}\b)?"
 )
 _ABOUT: Final = re.compile(r"\babout ([^.?!,;:\n]+)", re.IGNORECASE)
+_ENDS: Final = ("", ".", "!", "?", ":", "\n")
 _WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]*")
 
 # Words that begin a sentence or hold one together; none is ever a name or a topic.
@@ -121,13 +122,15 @@ def _numbers(text: str) -> list[float]:
 
 
 def _names(text: str) -> list[str]:
-    """Names in order, each once: what is capitalised, without the words that only begin a sentence."""
+    """Names in order, each once. A single word that begins a sentence may be any word, so it comes last."""
     found: list[str] = []
+    doubtful: list[str] = []
     for match in _NAME.finditer(text):
         words = match.group().split(" ")
         while words and words[0].lower().strip("'\u2019") in STOP_WORDS:
             words.pop(0)
         name = " ".join(words)
-        if len(name) > 1 and name not in found and not name.isdigit():
-            found.append(name)
-    return found
+        if len(name) > 1 and name not in found:
+            begins = len(words) == 1 and text[: match.start()].rstrip(" \"'(")[-1:] in _ENDS
+            (doubtful if begins else found).append(name)
+    return [*found, *dict.fromkeys(name for name in doubtful if name not in found)]

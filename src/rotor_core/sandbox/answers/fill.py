@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from rotor_core._policy.content import fields, items
 from rotor_core.sandbox.answers.facts import Facts
-from rotor_core.sandbox.answers.guess import guess
+from rotor_core.sandbox.answers.guess import guess, wants_names
 from rotor_core.sandbox.answers.pattern import matching
 from rotor_core.sandbox.answers.schema import Schema, SchemaError, resolved, type_of
 
@@ -51,6 +51,7 @@ class _Filler:
 
     def __init__(self, root: Schema, facts: Facts) -> None:
         self._root, self._facts = root, facts
+        self._before = ""  # the last text that had no number, so that the next element can differ from it
 
     def value(self, schema: object, name: str, nth: int, depth: int) -> Any:
         if depth > _DEEPEST:
@@ -151,7 +152,7 @@ class _Filler:
         if rest is False:
             wanted = min(wanted, len(first))
         wanted = min(wanted, int(most)) if most is not None else wanted
-        singular = name.removesuffix("s")
+        singular = _singular(name)
         made = [self.value(first[n] if n < len(first) else rest, singular, n, depth + 1) for n in range(wanted)]
         return self._distinct(schema, made, rest, singular, depth) if schema.get("uniqueItems") else made
 
@@ -162,7 +163,7 @@ class _Filler:
             case "integer" | "number":
                 found = len(facts.numbers)
             case "string" if "enum" not in element:
-                found = len(facts.quotes) or len(facts.names) * ("name" in name or "cit" in name or "count" in name)
+                found = len(facts.quotes) or len(facts.names) * wants_names(_singular(name))
             case _:
                 found = 1
         return min(max(found, 1), 8)
@@ -214,9 +215,10 @@ class _Filler:
         form = str(schema.get("format", ""))
         example = next((e for e in items(schema.get("examples")) if isinstance(e, str)), None)
         text = guess(name, form, self._facts) or _FORMATS.get(form) or example or _plain(name, self._facts)
-        if nth and form not in _FORMATS:
-            other = guess(name, form, self._facts)
-            text = other if other and other != text else f"{text} {nth + 1}"
+        if nth and form not in _FORMATS and text == self._before:
+            text = f"{text} {nth + 1}"
+        elif not nth or form not in _FORMATS:
+            self._before = text
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
             return self._patterned(pattern, text)
@@ -240,6 +242,10 @@ def _cut(text: str, most: int, nth: int) -> str:
     """At most `most` characters, the number of an element kept where it fits."""
     tail = str(nth + 1) if nth else ""
     return (text[: most - len(tail)].rstrip() + tail) if most > len(tail) else text[:most]
+
+
+def _singular(name: str) -> str:
+    return f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def _plain(name: str, facts: Facts) -> str:

@@ -55,6 +55,11 @@ def _formatted(word: str, form: str, facts: Facts) -> str | None:
     return None
 
 
+def wants_names(name: str) -> bool:
+    """Whether a property is one for names of places, people or things."""
+    return _is(name.lower(), (*_PLACES, *_NAMES))
+
+
 def _is(word: str, known: Sequence[str]) -> bool:
     parts = word.replace("-", "_").split("_")
     return any(part in known for part in parts) or any(word.endswith(name) for name in known if len(name) > 3)

@@ -92,7 +92,11 @@ class _Reader:
         if self._peek() == "^":
             self._at += 1
         first = self._take()
-        inside = _CLASS_ESCAPED.get(self._take(), "") if first == "\\" else first
+        if first == "\\":
+            escaped = self._take()
+            inside = _CLASS_ESCAPED.get(escaped, escaped)
+        else:
+            inside = first
         while self._take() != "]":
             if self._pattern[self._at - 1] == "\\":
                 self._at += 1
