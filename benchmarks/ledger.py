@@ -39,7 +39,7 @@ def fill(store: MemoryStore, full: Option, score: object) -> None:
         number += 1
 
 
-def measure(count: int, all_but_last_full: bool, ranking: str, rounds: int) -> tuple[float, float]:
+def measure(count: int, ranking: str, rounds: int, *, all_but_last_full: bool) -> tuple[float, float]:
     """Median and 99th percentile of one reserve and its settle, in microseconds."""
     store = MemoryStore()
     score = RANKINGS[ranking].score
@@ -63,7 +63,7 @@ def main() -> None:
     print(f"{'ranking':<12} {'options':>7}   {'open µs':>8} {'p99':>7}   {'last µs':>8} {'p99':>7}")
     for ranking in ("free-first", "spread"):
         for count in (5, 100, 1000):
-            opened, last = (measure(count, full, ranking, rounds) for full in (False, True))
+            opened, last = (measure(count, ranking, rounds, all_but_last_full=full) for full in (False, True))
             print(f"{ranking:<12} {count:>7}   {opened[0]:8.1f} {opened[1]:7.1f}   {last[0]:8.1f} {last[1]:7.1f}")
 
 

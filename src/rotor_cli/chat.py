@@ -37,7 +37,7 @@ def chat(
     text = prompt_text(prompt)
     with opened(config) as rotor:
         request = request_of(text, system, max_tokens)
-        options: dict[str, Any] = {"model": pool, "task": task, "listen": _say_waits()}
+        options: dict[str, Any] = {"model": pool, "task": task, "listen": say_waits()}
         if stream:
             result = _streamed(rotor, request, options)
         else:
@@ -69,7 +69,7 @@ def _print_answer(result: Result, *, as_json: bool) -> None:
     click.echo(result.answer.text)
 
 
-def _say_waits() -> Callable[[Event], None] | None:
+def say_waits() -> Callable[[Event], None] | None:
     """A listener that tells a person at a terminal why nothing happens yet; elsewhere nothing is said."""
 
     def listen(event: Event) -> None:

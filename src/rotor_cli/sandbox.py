@@ -100,20 +100,21 @@ def view(box: Sandbox, text: str, written: Path | None) -> RenderableType:
         keys = "\n".join(about["keys"]) or "none needed"
         table.add_row(Text(name, style="bold"), about["base_url"], keys, "\n".join(about["models"]))
     head = Text(f"{count(len(box.spec.providers), 'provider')} on {box.address}; Ctrl-C ends it", style="bold")
-    if written is not None:
-        return Group(Text(f"wrote {written}", style="dim"), *_hints(box, f" --config {written}"), table, head)
-    return Group(Text("# rotor.yaml", style="dim"), Text(text), *_hints(box, ""), table, head)
+    if written is None:
+        top = Text("# rotor.yaml for it; `--write rotor.yaml` writes it\n", style="dim").append(text, style="not dim")
+    else:
+        top = Text(f"wrote {written}; now, elsewhere: rotor chat 'Why is the sky blue?' --config {written}\n")
+    return Group(top, *_hints(box), table, head)
 
 
-def _hints(box: Sandbox, config: str) -> list[Text]:
-    """Lines to copy: a question, two faults, how to lift them, and what came of it all."""
+def _hints(box: Sandbox) -> list[Text]:
+    """Lines to copy: two faults, how to lift them, and what came of it all."""
     first = next(iter(box.spec.providers))
     control = f"curl -s {box.address}/_control -d"
     lines = (
-        ("ask", f"rotor chat 'Why is the sky blue?'{config}"),
         ("the next 3 fail", f"""{control} '{{"fault": {{"kind": "status", "status": 503, "provider": "{first}", "times": 3}}}}'"""),
         ("one hangs", f"""{control} '{{"fault": {{"kind": "hang", "seconds": 20, "times": 1}}}}'"""),
         ("lift all faults", f"""{control} '{{"lift": true}}'"""),
         ("what came of it", f"curl -s {box.address}/_stats/summary"),
     )  # fmt: skip
-    return [Text.assemble((f"{name:<16}", "dim"), line) for name, line in lines]
+    return [Text.assemble((f"{name:<18}", "dim"), line) for name, line in lines]

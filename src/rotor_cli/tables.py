@@ -107,14 +107,14 @@ def state_text(row: Mapping[str, Any], at: float) -> Text:
 
 
 def limits_text(
-    limits: Sequence[Mapping[str, Any]], at: float, *, resets: bool = True, ascii_only: bool = False
+    limits: Sequence[Mapping[str, Any]], at: float, *, resets: bool = True, cells: int = 8, ascii_only: bool = False
 ) -> Text:
-    """One line for each limit: a bar, used of limit, and (`resets`) when all of it is free again."""
+    """One line for each limit: a bar of `cells`, used of limit, and (`resets`) when all of it is free again."""
     text = Text()
     for limit in limits:
         text.append("\n" if text else "")
         full = fraction(limit)
-        text.append(bar(full, ascii_only=ascii_only), style=fill_style(full))
+        text.append(bar(full, cells, ascii_only=ascii_only), style=fill_style(full))
         text.append(f" {_taken(limit)} {limit_name(limit)}")
         if resets and full > 0 and limit["resets_at"] is not None and limit["resets_at"] > at:
             text.append(f" resets {duration(limit['resets_at'] - at)}", style="dim")

@@ -44,6 +44,29 @@ def test_every_command_explains_itself(command: str) -> None:
     assert result.stdout.startswith(f"Usage: rotor {command}")
 
 
+def test_no_command_at_all_is_answered_by_the_help() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: rotor")
+    assert "Watch a chain rotate" in result.stderr
+
+
+def test_the_commands_can_be_listed_for_completion() -> None:
+    assert rotor.list_commands(click.Context(rotor)) == list(app.COMMANDS)
+
+
+def test_the_console_script_exits_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rotor", "--version"])
+    with pytest.raises(SystemExit) as exit_:
+        app.main()
+    assert exit_.value.code == 0
+
+
+def test_another_program_gets_the_status_instead_of_an_exit() -> None:
+    assert rotor.main(["--version"], standalone_mode=False) == 0
+    assert rotor.main(["nonesuch"], standalone_mode=False) == 2
+
+
 def test_the_version_is_the_packages_own() -> None:
     assert run("--version").stdout == f"rotor {__version__}\n"
 
@@ -95,6 +118,7 @@ def failing(error: BaseException) -> Result:
         (ConfigError("unknown key", file="rotor.yaml", line=3, key="polcy", suggestion="policy"), 2),
         (NoCandidates("pool fast: nothing has room"), 1),
         (CommandFailed("rotor.yaml is there already"), 1),
+        (click.ClickException("the editor would not start"), 1),
     ],
 )
 def test_an_error_of_ours_is_its_own_line_and_its_own_status(error: Exception, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotor_cli.app import rotor
+from rotor_cli.chat import say_waits
+from rotor_core import Exhausted, Rotated
 
 pytestmark = pytest.mark.usefixtures("config_file")
 
@@ -94,6 +97,41 @@ def test_a_refusal_is_one_line_that_says_why_and_status_1() -> None:
     assert last.exit_code == 1, last.output
     assert last.stderr.count("\n") == 1
     assert "lab-free/small#1" in last.stderr
+
+
+def test_a_stream_that_never_began_is_a_refusal_like_any_other() -> None:
+    last = [chat("hello", "--pool", "free", "--stream") for _ in range(4)][-1]
+    assert (last.exit_code, last.stdout) == (1, "")
+    assert last.stderr.startswith("rotor: ")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_at_a_terminal_is_told_why_nothing_happens_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    listen = say_waits()
+    assert listen is not None
+    for event in (
+        Exhausted(5.0, "r", "main", 1, False, "no room", 7.0, {}),
+        Exhausted(5.0, "r", "main", 1, False, "no slot", None, {}),
+        Exhausted(5.0, "r", "main", 1, True, "refused", 9.0, {}),
+        Rotated(5.0, "r", "main", 2, "b/y#1", "a/x#1", "server_error"),
+    ):
+        listen(event)
+    assert screen.getvalue().splitlines() == [
+        "no capacity yet; waiting for 2.0 s",
+        "no capacity yet; waiting for a free slot",
+        "a/x#1: server_error; going on with b/y#1",
+    ]
+
+
+def test_a_log_is_not_told_of_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert say_waits() is None
 
 
 def test_no_key_is_ever_shown(nowhere: Path) -> None:

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Self
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from rotor_cli.app import rotor
-from rotor_cli.demo import command
-from rotor_core.sandbox import PRESETS
+from rotor_cli.demo import command, show, stage
+from rotor_core.sandbox import PRESETS, Sandbox
 
 PROVIDERS = PRESETS["demo"]["providers"]
 WANTED = {"offered", "answered", "free", "paid", "upstream_429", "waited_s", "p50_ms", "p95_ms", "by"}
@@ -52,12 +53,52 @@ def test_everything_is_answered_and_no_provider_has_to_refuse() -> None:
     assert stderr == ""
 
 
-def test_a_log_gets_lines_and_then_the_summary() -> None:
-    stdout, stderr = demo("--seconds", "4", "--rate", "60").communicate(timeout=60)
-    assert "refused by a provider 0" in stdout
-    assert "0 refusals (429) counted at the providers" in stdout
-    assert "\x1b[" not in stdout
-    assert stderr == ""
+def run(*args: str) -> Result:
+    return CliRunner().invoke(rotor, ["demo", "--rate", "120", *args])
+
+
+def test_a_log_gets_lines_and_then_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "LINES_EVERY", 0.3)
+    result = run("--seconds", "1")
+    assert result.exit_code == 0, result.output
+    assert "refused by a provider 0" in result.stdout
+    assert "0 refusals (429) counted at the providers" in result.stdout
+    assert "\x1b[" not in result.stdout
+    assert result.stderr == ""
+
+
+def test_json_is_printed_alone() -> None:
+    result = run("--seconds", "1", "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    assert set(json.loads(result.stdout)) == WANTED
+
+
+class Broken(Sandbox):
+    """Providers to whom no key is good any more."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.fault("revoked")
+        return self
+
+
+def test_a_question_without_an_answer_is_told_and_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "Sandbox", Broken)
+    result = run("--seconds", "1")
+    assert result.exit_code == 1
+    assert "(auth)" in result.stdout
+    assert "lab-groq-key" not in result.stdout
+    assert "0 of " in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot raise SIGINT so")
+def test_what_was_counted_before_ctrl_c_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "LINES_EVERY", 0.5)
+    monkeypatch.setattr(show, "progress_line", lambda _: signal.raise_signal(signal.SIGINT))
+    result = run("--seconds", "30")
+    assert result.exit_code == 130
+    assert "interrupted; " in result.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")

@@ -74,7 +74,7 @@ def test_an_interrupted_demo_is_not_well() -> None:
 def test_what_is_under_way_is_what_was_offered_and_has_not_ended() -> None:
     account = an_account(2, 5)
     account.errors.append("NoCandidates: ...")
-    assert account.under_way == 2
+    assert account.summary(0, interrupted=True).under_way == 2
 
 
 def test_a_percentile_is_a_value_that_was_seen() -> None:

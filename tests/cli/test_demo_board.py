@@ -13,7 +13,7 @@ from tests.cli.made import AT, a_limit, a_row, a_status
 from rotor_cli.demo.account import Account, Seat
 from rotor_cli.demo.board import REMEMBERED, Board
 from rotor_cli.demo.show import LINES_EVERY, LIVE_EVERY, audience, frame, progress_line, summary_view
-from rotor_core import Answered, Exhausted, Failed, Failure, Rotated, Selected, Usage
+from rotor_core import Answered, Exhausted, Failed, Failure, Recovered, Rotated, Selected, Usage
 
 
 def selected(request: str = "r-1", deployment: str = "a#1") -> Selected:
@@ -68,6 +68,10 @@ def test_a_wait_for_a_slot_has_no_instant_and_is_no_news() -> None:
 
 def test_an_answer_tells_its_wait_and_that_it_was_paid_for() -> None:
     assert told(answered(waited=1.2, free=False)).news[-1].endswith("a#1 answered in 250 ms after waiting 1.2 s, paid")
+
+
+def test_what_is_seen_in_the_table_anyway_is_no_news() -> None:
+    assert list(told(Recovered(AT, "r-1", "demo", 1, "a#1", "capacity returned", 1.0)).news) == []
 
 
 def test_only_the_last_news_is_kept() -> None:

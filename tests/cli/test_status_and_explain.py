@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from rotor_cli import status as status_command
 from rotor_cli.app import rotor
@@ -16,6 +19,12 @@ DEPLOYMENT_KEYS = {
     "id", "provider", "model", "credential", "quota", "plan", "free", "state", "available_at",
     "limits", "health", "latency_ms", "requests", "failures", "tokens", "cost_usd",
 }  # fmt: skip
+
+
+def still(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without its instants, which move while one looks."""
+    rows = [{k: v for k, v in row.items() if k != "available_at"} for row in status["deployments"]]
+    return {**status, "at": None, "deployments": rows}
 
 
 def run(*args: str) -> Result:
@@ -28,7 +37,7 @@ def test_status_json_is_exactly_what_the_engine_says() -> None:
     told = json.loads(result.stdout)
     assert result.stdout.count("\n") == 1
     with Rotor.from_config("rotor.yaml") as engine:
-        assert {**told, "at": 0} == {**json.loads(json.dumps(engine.status())), "at": 0}
+        assert still(told) == still(json.loads(json.dumps(engine.status())))
     assert [set(row) for row in told["deployments"]] == [DEPLOYMENT_KEYS, DEPLOYMENT_KEYS]
 
 
@@ -61,6 +70,23 @@ def test_watching_looks_again_until_interrupted(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("config_file")
+def test_watching_at_a_terminal_draws_over_what_it_drew(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    terminal = Console(file=file, force_terminal=True, width=120, _environ={"TERM": "xterm"})
+    monkeypatch.setattr(status_command, "out", lambda: terminal)
+    looks = iter([None])
+
+    def nap(_: float) -> None:
+        if next(looks, KeyboardInterrupt) is KeyboardInterrupt:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status_command.time, "sleep", nap)
+    assert run("status", "--watch").exit_code == 130
+    assert file.getvalue().count("lab-free/small#1") >= 2
+    assert "\x1b[2K" in file.getvalue()
+
+
+@pytest.mark.usefixtures("config_file")
 def test_explain_says_who_would_answer_and_who_would_be_next() -> None:
     rows = [" ".join(line.split()) for line in run("explain", "Why is the sky blue?").stdout.splitlines()]
     assert any(row.startswith("lab-free/small#1 chosen free") for row in rows)
@@ -84,9 +110,9 @@ def test_explain_says_why_a_model_is_too_small() -> None:
 
 @pytest.mark.usefixtures("config_file")
 def test_explaining_takes_nothing() -> None:
-    before = json.loads(run("status", "--json").stdout)["deployments"]
+    before = json.loads(run("status", "--json").stdout)
     run("explain", "hello")
-    assert json.loads(run("status", "--json").stdout)["deployments"] == before
+    assert still(json.loads(run("status", "--json").stdout)) == still(before)
 
 
 @pytest.mark.parametrize("command", [("status",), ("explain", "hello"), ("chat", "hello")])

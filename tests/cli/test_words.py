@@ -103,6 +103,14 @@ def test_a_bar_has_always_its_width_and_shows_that_something_is_used(full: float
     assert (drawn == empty) == (full == 0)
 
 
+def test_a_limit_of_nothing_is_full() -> None:
+    assert fraction(limit(limit=0, remaining=0)) == 1.0
+
+
+def test_an_empty_bar_is_empty() -> None:
+    assert (bar(0.0, 4), bar(0.0, 4, ascii_only=True)) == ("····", "....")
+
+
 def test_a_full_bar_is_full() -> None:
     assert bar(1.0, 4) == "████"
     assert bar(1.0, 4, ascii_only=True) == "####"

@@ -67,7 +67,9 @@ class Lab:
 
     def post(self, provider: str = "open", *args: Any, key: str | None = None, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key if key is not None else self.box.key(provider)}"} if key != "" else {}
-        return self.client.post(f"{self.box.url(provider)}/chat/completions", headers=headers, json=self.body(*args, **more))
+        return self.client.post(
+            f"{self.box.url(provider)}/chat/completions", headers=headers, json=self.body(*args, **more)
+        )
 
     def ask(self, provider: str = "open", *args: Any, **more: Any) -> Any:
         """The JSON of an answer that has to come."""

@@ -20,7 +20,9 @@ def tool(name, description="", **properties):
 WEATHER = tool("get_weather", "Get the weather.", location=TEXT)
 TIME = tool("get_time", "Tells the time in a city.", city=TEXT)
 ADD = tool("my_adder", "Adds two integers, a and b.", a={"type": "integer"}, b={"type": "integer"})
-MAGIC = tool("magic_function", "Applies magic.", input={"type": "integer", "exclusiveMinimum": -9, "exclusiveMaximum": 9})
+MAGIC = tool(
+    "magic_function", "Applies magic.", input={"type": "integer", "exclusiveMinimum": -9, "exclusiveMaximum": 9}
+)
 REPORT = tool("WeatherReport", "", city=TEXT, temperature={"type": "number"})
 PING = Tool("ping", "Checks the connection.", {})
 
@@ -67,7 +69,9 @@ def test_left_to_itself_it_calls_what_the_text_speaks_of(said, tools, expected):
 
 
 def test_without_parallel_calls_there_is_one():
-    assert calls(ask("Weather in Paris and London?", WEATHER, parallel=False)) == [("get_weather", {"location": "Paris"})]
+    assert calls(ask("Weather in Paris and London?", WEATHER, parallel=False)) == [
+        ("get_weather", {"location": "Paris"})
+    ]
 
 
 def test_none_means_text_and_required_means_a_call():
@@ -90,8 +94,15 @@ def test_a_result_that_is_an_error_is_told_too():
 
 
 def test_an_older_result_does_not_answer_a_new_question():
-    history = [user("Weather in Paris?"), called("get_weather"), result("Sunny"), {"role": "assistant", "content": "Sunny."}]
-    assert calls(ask("", WEATHER, messages=[*history, user("And the weather in Rome?")])) == [("get_weather", {"location": "Rome"})]
+    history = [
+        user("Weather in Paris?"),
+        called("get_weather"),
+        result("Sunny"),
+        {"role": "assistant", "content": "Sunny."},
+    ]
+    assert calls(ask("", WEATHER, messages=[*history, user("And the weather in Rome?")])) == [
+        ("get_weather", {"location": "Rome"})
+    ]
 
 
 def test_structured_output_by_tools_calls_the_tool_first_and_then_the_form():
@@ -104,7 +115,13 @@ def test_structured_output_by_tools_calls_the_tool_first_and_then_the_form():
 
 
 def test_a_loop_that_forces_calls_ends_in_the_form_again_and_again():
-    history = [user("Weather in Paris?"), called("get_weather"), result("Sunny"), called("WeatherReport", "2"), result("Error", "2")]
+    history = [
+        user("Weather in Paris?"),
+        called("get_weather"),
+        result("Sunny"),
+        called("WeatherReport", "2"),
+        result("Error", "2"),
+    ]
     assert calls(ask("", WEATHER, REPORT, messages=history, choice="required"))[0][0] == "WeatherReport"
 
 
@@ -168,8 +185,15 @@ def test_reasoning_can_stand_in_the_text():
 
 
 def test_a_schema_is_filled():
-    schema = {"type": "object", "properties": {"city": TEXT, "degrees": {"type": "integer"}}, "required": ["city", "degrees"]}
-    assert json.loads(ask("It has 30 degrees in Rome", shape="schema", schema=schema).text) == {"city": "Rome", "degrees": 30}
+    schema = {
+        "type": "object",
+        "properties": {"city": TEXT, "degrees": {"type": "integer"}},
+        "required": ["city", "degrees"],
+    }
+    assert json.loads(ask("It has 30 degrees in Rome", shape="schema", schema=schema).text) == {
+        "city": "Rome",
+        "degrees": 30,
+    }
 
 
 @pytest.mark.parametrize(
@@ -177,7 +201,10 @@ def test_a_schema_is_filled():
     [
         ("Answer in JSON with 'setup' and 'punchline' keys.", {"setup", "punchline"}),
         ('JSON like {"name": "x", "age": 3}', {"name", "age"}),
-        ('Use this JSON schema: {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}', {"a"}),
+        (
+            'Use this JSON schema: {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}',
+            {"a"},
+        ),
         ("Some JSON, please {not this}", {"answer"}),
     ],
 )
@@ -204,7 +231,10 @@ def test_several_messages_of_the_user_are_one_question():
 
 
 def test_text_in_parts_is_read():
-    parts = [{"type": "text", "text": "What is the weather in Oslo?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    parts = [
+        {"type": "text", "text": "What is the weather in Oslo?"},
+        {"type": "image_url", "image_url": {"url": "data:,"}},
+    ]
     assert calls(ask("", WEATHER, messages=[user(parts)])) == [("get_weather", {"location": "Oslo"})]
 
 

@@ -49,7 +49,9 @@ LEAVES = (
     | st.just({"type": "boolean"})
     | st.just({"type": "null"})
     | st.just(True)
-    | st.lists(st.one_of(st.integers(), st.text(max_size=5), st.none()), min_size=1, max_size=4).map(lambda c: {"enum": c})
+    | st.lists(st.one_of(st.integers(), st.text(max_size=5), st.none()), min_size=1, max_size=4).map(
+        lambda c: {"enum": c}
+    )
     | st.integers().map(lambda c: {"const": c})
     | st.just({"type": ["null", "string"]})
 )
@@ -69,7 +71,9 @@ def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def arrays(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    plain = st.builds(lambda i, sizes: {"type": "array", "items": i, **sizes}, inner, bounded("minItems", "maxItems", 0, 4))
+    plain = st.builds(
+        lambda i, sizes: {"type": "array", "items": i, **sizes}, inner, bounded("minItems", "maxItems", 0, 4)
+    )
     tuples = st.lists(inner, min_size=1, max_size=3).map(
         lambda p: {"type": "array", "prefixItems": p, "items": False, "minItems": len(p)}
     )
@@ -89,7 +93,12 @@ def combined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 SCHEMAS = st.recursive(LEAVES, combined, max_leaves=12)
 SAID = st.sampled_from(
-    ["", "Book 'The Tower' for Ada Lovelace on 2026-03-04 in Paris, 7 people, mail ada@example.org", "x" * 50, "a: 5, city is Rome"]
+    [
+        "",
+        "Book 'The Tower' for Ada Lovelace on 2026-03-04 in Paris, 7 people, mail ada@example.org",
+        "x" * 50,
+        "a: 5, city is Rome",
+    ]
 )
 
 
@@ -104,7 +113,12 @@ def test_every_instance_is_valid(schema, said):
 @settings(max_examples=100, deadline=None)
 @given(SCHEMAS, SAID)
 def test_references_into_the_schema_are_followed(schema, said):
-    root = {"type": "object", "properties": {"it": {"$ref": "#/$defs/some~1thing"}}, "required": ["it"], "$defs": {"some/thing": schema}}
+    root = {
+        "type": "object",
+        "properties": {"it": {"$ref": "#/$defs/some~1thing"}},
+        "required": ["it"],
+        "$defs": {"some/thing": schema},
+    }
     jsonschema.validate(fill(root, Facts(said)), root, cls=jsonschema.Draft202012Validator)
 
 
@@ -117,7 +131,13 @@ def test_the_same_words_give_the_same_instance(schema, said):
 
 @given(st.sampled_from(["integer", "string", "number"]), st.integers(0, 6), st.integers(0, 3))
 def test_unique_elements_differ(kind, least, more):
-    schema = {"type": "array", "items": {"type": kind}, "uniqueItems": True, "minItems": least, "maxItems": least + more}
+    schema = {
+        "type": "array",
+        "items": {"type": kind},
+        "uniqueItems": True,
+        "minItems": least,
+        "maxItems": least + more,
+    }
     jsonschema.validate(fill(schema, Facts("")), schema)
 
 
@@ -239,4 +259,74 @@ def test_a_pattern_that_is_not_spoken_is_given_up(pattern):
 
 
 def test_words_that_match_a_pattern_are_taken_from_the_text():
-    assert made("Flight LH1234 please", flight={"type": "string", "pattern": r"^[A-Z]{2}\d{4}$"}) == {"flight": "LH1234"}
+    assert made("Flight LH1234 please", flight={"type": "string", "pattern": r"^[A-Z]{2}\d{4}$"}) == {
+        "flight": "LH1234"
+    }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "required": ["free"]},
+        {"type": "object", "required": ["n"], "additionalProperties": {"type": "integer"}},
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 0},
+        {"type": "object", "minProperties": 2, "properties": {"a": WHOLE, "b": WHOLE, "c": WHOLE}},
+        {"type": "object", "minProperties": 2, "properties": {"a": WHOLE}, "additionalProperties": TEXT},
+        {"type": "array", "items": {"enum": [1, 1.0, 2, 3]}, "uniqueItems": True, "minItems": 3},
+        {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True, "minItems": 2},
+        {"type": "array", "items": {"type": "integer", "maximum": -3}, "minItems": 3, "uniqueItems": True},
+        {"type": "array", "items": {"type": "integer", "minimum": 5, "maximum": 8}, "minItems": 4, "uniqueItems": True},
+        {"type": "array", "prefixItems": [WHOLE, TEXT], "items": WHOLE, "minItems": 4},
+        {"type": "array", "maxItems": 0},
+        {"type": "array", "items": {"type": "number", "minimum": 0.1, "maximum": 0.2}, "minItems": 3},
+        {"type": "number", "maximum": -7.5},
+        {"type": "number", "minimum": 123.5},
+        {"type": "number", "multipleOf": 0.5, "minimum": 2.2},
+        {"type": "integer", "multipleOf": 2.5, "minimum": 1},
+        {"type": "string", "minLength": 40},
+        {"type": "string", "maxLength": 3},
+        {"type": "string", "examples": ["E1"]},
+        {"type": ["null"]},
+        {"anyOf": [{"type": "integer", "minimum": 3, "maximum": 2}, TEXT]},
+        {"anyOf": [{"enum": []}, {"const": 4}]},
+        {"anyOf": [WHOLE, TEXT], "oneOf": [{"minimum": 0, "type": "integer"}, {"type": "string", "maxLength": 0}]},
+        {"allOf": [{"minimum": 3}, {"minimum": 5, "maximum": 9}, {"maximum": 7}, {"type": "integer"}]},
+        {"allOf": [{"enum": [1, 2, 3]}, {"enum": [3, 4]}]},
+        {"allOf": [{"properties": {"a": WHOLE}, "required": ["a"]}, {"properties": {"a": {"minimum": 40}}, "type": "object"}]},
+        {"minItems": 1},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("said", ["", "Take 6 of 'them' in Oslo, a: 50"])
+def test_less_common_schemas_are_filled_too(schema, said):
+    jsonschema.validate(fill(schema, Facts(said)), schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_the_older_way_to_exclude_a_bound_and_to_write_tuples_is_known():
+    assert (
+        fill(
+            {"type": "integer", "minimum": 4, "exclusiveMinimum": True, "maximum": 6, "exclusiveMaximum": True},
+            Facts(""),
+        )
+        == 5
+    )
+    tuple_ = {"type": "array", "items": [WHOLE, {"type": "boolean"}], "additionalItems": False}
+    assert fill(tuple_, Facts("7")) == [7, True]
+
+
+def test_what_no_branch_allows_is_an_error():
+    empty = {"type": "integer", "minimum": 3, "maximum": 2}
+    with pytest.raises(SchemaError):
+        fill({"anyOf": [empty, empty]}, Facts(""))
+    with pytest.raises(SchemaError, match="nothing lies between"):
+        fill({"type": "number", "minimum": 3, "maximum": 2}, Facts(""))
+    with pytest.raises(SchemaError, match="pattern"):
+        fill({"type": "string", "pattern": "("}, Facts(""))
+
+
+def test_a_schema_that_is_nested_without_measure_is_refused():
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"items": deep}
+    with pytest.raises(SchemaError, match="nested more than"):
+        check(deep)

@@ -15,7 +15,9 @@ from rotor_core._model import Limit
 from rotor_core.sandbox.limits import Bucket, Calendar, Rolling, Slots, window_of
 
 NOON = 1_700_000_000.0
-steps = st.lists(st.tuples(st.integers(0, 40_000).map(lambda ms: ms / 1000), st.integers(1, 6)), min_size=1, max_size=60)
+steps = st.lists(
+    st.tuples(st.integers(0, 40_000).map(lambda ms: ms / 1000), st.integers(1, 6)), min_size=1, max_size=60
+)
 
 
 def served(window, requests):

@@ -139,7 +139,9 @@ def test_reset_forgets_what_was_counted_and_an_old_slot_takes_nothing_with_it():
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 60), st.integers(0, 60)), max_size=40))
 def test_admitted_amounts_stay_within_every_limit_at_once(requests):
-    p = provider({"requests": 5, "per": "minute", "window": "rolling"}, {"tokens": 200, "per": "minute", "window": "rolling"})
+    p = provider(
+        {"requests": 5, "per": "minute", "window": "rolling"}, {"tokens": 200, "per": "minute", "window": "rolling"}
+    )
     at, taken = NOON, []
     for gap, prompt, output in requests:
         at += gap
@@ -161,7 +163,9 @@ def test_admitted_amounts_stay_within_every_limit_at_once(requests):
     ],
 )
 def test_limits_have_the_short_names_that_providers_use(limit, name):
-    model = read_spec({"providers": {"p": {"keys": [], "models": {"m": {"limits": [limit]}}}}}).providers["p"].models["m"]
+    model = (
+        read_spec({"providers": {"p": {"keys": [], "models": {"m": {"limits": [limit]}}}}}).providers["p"].models["m"]
+    )
     assert dimension_of(model.limits[0]) == name
 
 

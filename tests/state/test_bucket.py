@@ -180,6 +180,15 @@ def test_a_charge_that_is_dispatched_later_counts_from_then():
     assert bucket.used(3.0) == pytest.approx(0.0)
 
 
+def test_dispatching_nothing_later_takes_nothing():
+    bucket = full()
+    mark = bucket.charge(0.0, 0.0, 0)
+    bucket.charge(1.0, 1.0, 4)
+
+    assert bucket.move(2.0, 0.0, 0, mark) == mark
+    assert bucket.used(2.0) == pytest.approx(3)
+
+
 def test_a_smaller_limit_keeps_what_is_taken():
     bucket = full()
     bucket.charge(0.0, 0.0, 4)

@@ -78,7 +78,9 @@ def worlds(draw):
     windows = [Bucket(10, 4.0, 0.025, NOW), Rolling(10, 3.0, 0.025), Calendar(10, 2.0, "UTC", 0.15, 0.025)]
     for window in windows:
         t = NOW
-        for gap, amount, later in draw(st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 10), st.floats(0, 6)), max_size=8)):
+        for gap, amount, later in draw(
+            st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 10), st.floats(0, 6)), max_size=8)
+        ):
             t = min(t + gap, NOW + 2)
             window.charge(t, window.earliest(t, t + later, amount), amount)
     return windows, NOW + 2

@@ -214,7 +214,9 @@ def test_whatever_is_granted_cancelled_and_refunded_the_provider_never_has_to_re
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 0.05), st.floats(0, GUARD - 1e-6), st.integers(1, 3)), min_size=150, max_size=400))
+@given(
+    st.lists(st.tuples(st.floats(0, 0.05), st.floats(0, GUARD - 1e-6), st.integers(1, 3)), min_size=150, max_size=400)
+)
 def test_merged_cells_never_let_the_provider_refuse_either(plan):
     window, provider = rolling(200, 2.0), SlidingLog(200, 2.0)
     now, arrivals = 0.0, []
@@ -263,7 +265,9 @@ def test_the_instant_is_the_smallest_that_suits_everybody(plan, amount, offset):
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.floats(0, 1), st.integers(1, 5), st.sampled_from([0.0, 0.5, 1.0, 1.5]), st.floats(0, 6), st.floats(0, 1)),
+        st.tuples(
+            st.floats(0, 1), st.integers(1, 5), st.sampled_from([0.0, 0.5, 1.0, 1.5]), st.floats(0, 6), st.floats(0, 1)
+        ),
         min_size=1,
         max_size=25,
     )

@@ -46,10 +46,7 @@ def in_order() -> Score:
 
 
 def plan(*tiers: Tier | tuple[Option, ...] | Option, score: Score = most_headroom) -> Plan:
-    made = [
-        t if isinstance(t, Tier) else Tier((t,)) if isinstance(t, Option) else Tier(t)
-        for t in tiers
-    ]
+    made = [t if isinstance(t, Tier) else Tier((t,)) if isinstance(t, Option) else Tier(t) for t in tiers]
     return Plan(tuple(made), score)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, option, plan, rpm, tpm, world
@@ -98,7 +99,9 @@ def plans(draw, least=1, most=5):
             own = draw(st.lists(limits(shared), max_size=3))
             price = draw(st.sampled_from([Price(0.0, 0.0), Price(20.0, 60.0), None]))
             unique = {(x.key if isinstance(x, BoundLimit) else (x.unit, x.per, x.window)): x for x in own}
-            options.append(option(f"o{count}", *unique.values(), scopes=("provider:p",) if count % 3 == 0 else (), price=price))
+            options.append(
+                option(f"o{count}", *unique.values(), scopes=("provider:p",) if count % 3 == 0 else (), price=price)
+            )
             count += 1
         made.append(Tier(tuple(options), draw(st.sampled_from([0.0, 0.0, 2.0]))))
     return plan(*made, score=RANKINGS[draw(st.sampled_from(sorted(RANKINGS)))].score)
@@ -289,6 +292,41 @@ def test_of_two_on_one_budget_the_cheaper_wakes_when_there_is_enough_for_it():
     hands.at += 2.0
 
     assert store.reserve(ask(of, demand=demand)).deployment == "cheap"
+
+
+def test_of_two_on_one_exhausted_budget_the_cheaper_is_waited_for():
+    store, _ = world()
+    purse = BoundLimit("purse", Limit("usd", 1.0, 100.0))
+    dear = option("dear", purse, price=Price(100.0, 100.0))
+    cheap = option("cheap", purse, price=Price(50.0, 50.0))
+    of = plan((dear, cheap), score=lambda s: 0.0)
+    demand = Demand(8192)
+    assert store.reserve(ask(of, demand=demand)).deployment == "dear"
+    assert isinstance(store.reserve(ask(of, demand=demand, max_wait=0.0)), Refusal)
+
+    grant = store.reserve(ask(of, demand=demand, max_wait=200.0))
+    assert (grant.deployment, grant.wait) == ("cheap", pytest.approx(22.9, abs=0.1))
+
+
+def test_a_limit_of_which_nothing_is_taken_holds_nobody_back():
+    store, _ = world()
+    free = option("free", Limit("output_tokens", 5, "minute"), rpm(1, "calendar"))
+    of = plan(free, option("paid"))
+
+    assert [store.reserve(ask(of)).deployment for _ in range(3)] == ["free", "paid", "paid"]
+
+
+def test_excluded_and_resting_options_stay_out_while_others_are_waited_for():
+    store, _ = world()
+    org = BoundLimit("org", rpm(1, "calendar"))
+    names = "abcd"
+    of = plan(tuple(option(n, org, tpm(1000)) for n in names), score=lambda s: 0.0)
+    store.reserve(ask(of, tokens=64))
+    store.rest("deployment:b", START + 500, "auth")
+    assert isinstance(store.reserve(ask(of, tokens=64, max_wait=0.0)), Refusal)
+
+    excluded = ask(of, tokens=2, exclude=frozenset({"a", "c"}), max_wait=100.0)
+    assert store.reserve(excluded).deployment == "d"
 
 
 def test_an_option_too_small_for_this_request_serves_a_smaller_one():

@@ -151,6 +151,21 @@ def test_hammered_by_threads_nothing_is_granted_twice_or_lost():
     assert granted.count("b") == 150
 
 
+def test_starting_over_frees_the_slots_wakes_who_slept_for_them_and_keeps_the_charges():
+    store, _ = world()
+    one = option("a", at_a_time(1), rpm(3, "calendar"))
+    of = plan(one, option("b"))
+    mine = store.reserve(ask(of))
+    assert store.reserve(ask(of)).deployment == "b"
+    store.reserve(ask(plan(one), id="waits"))
+    store.start_over()
+
+    assert store.reserve(ask(of)).deployment == "a"
+    store.settle(mine.id, NOTHING_USED)
+    slots, requests = store.read([one])[0].limits
+    assert (slots.reserved, requests.used, requests.reserved) == (1, 1, 1)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_after_a_fork_the_child_has_nothing_in_flight_and_the_parent_goes_on():

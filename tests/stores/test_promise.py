@@ -89,7 +89,11 @@ MIXES = {
     "rolling": [Limit("requests", 20, 10.0, "rolling"), Limit("tokens", 900, 10.0, "rolling")],
     "calendar": [Limit("requests", 20, 10.0, "calendar"), Limit("tokens", 900, 10.0, "calendar")],
     "slots": [at_a_time(3), Limit("requests", 30, 10.0)],
-    "mixed": [Limit("requests", 4, "second"), Limit("tokens", 900, 10.0, "rolling"), Limit("requests", 100, "minute", "calendar")],
+    "mixed": [
+        Limit("requests", 4, "second"),
+        Limit("tokens", 900, 10.0, "rolling"),
+        Limit("requests", 100, "minute", "calendar"),
+    ],
 }
 
 

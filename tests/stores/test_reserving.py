@@ -259,6 +259,27 @@ def test_a_refusal_has_a_reason_for_every_option():
     assert refused.retry_at == min(r.retry_at for r in refused.reasons.values() if r.retry_at)
 
 
+def test_of_several_limits_the_one_that_is_too_small_or_full_is_named():
+    store, _ = world()
+    tight = option("tight", at_a_time(5), at_a_time(5), tpm(100), rpm(10))
+    busy = option("busy", at_a_time(9), BoundLimit("gpu", at_a_time(1)))
+    of = plan((tight, busy))
+    store.reserve(ask(plan(busy)))
+    refused = store.reserve(ask(of, tokens=101, max_wait=0.0))
+
+    assert refused.reasons["tight"].detail == "needs 101 tokens; the limit is 100 tokens per minute"
+    assert refused.reasons["busy"].detail == "1 under way; the limit is 1 call at a time"
+
+
+def test_what_used_more_than_was_reserved_leaves_less_for_the_next():
+    store, _ = world()
+    one = option("a", tpm(1000, "calendar"), tpm(2000, "rolling"))
+    grant = store.reserve(ask(plan(one), demand=Demand(100, 200)))
+    store.settle(grant.id, Used(1, 100, 800))
+
+    assert [used_of(store, one, n) for n in range(2)] == [900, 900]
+
+
 def test_room_that_only_the_deadline_forbids_is_told_from_no_room():
     store, _ = world()
     refused = store.reserve(ask(plan(option("a", rpm(1))), deadline=START - 5))

@@ -43,6 +43,11 @@ class Summary:
     interrupted: bool
 
     @property
+    def under_way(self) -> int:
+        """Questions that had no end when the story did."""
+        return self.offered - self.answered - len(self.errors)
+
+    @property
     def all_well(self) -> bool:
         """Whether every question was answered and no provider had to refuse one."""
         return self.offered == self.answered and self.upstream_429 == 0 and not self.interrupted
@@ -67,10 +72,6 @@ class Account:
     @property
     def answered(self) -> int:
         return len(self.seconds)
-
-    @property
-    def under_way(self) -> int:
-        return self.offered - self.answered - len(self.errors)
 
     def answers(self, *, free: bool) -> int:
         return sum(seat.answers for seat in self.seats.values() if seat.free is free)

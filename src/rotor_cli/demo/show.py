@@ -83,9 +83,9 @@ def deployments_table(status: dict[str, Any], account: Account, board: Board, wi
     for row in status["deployments"]:
         seat = account.seats.get(row["id"])
         cells: list[RenderableType] = [
-            deployment_name(row),
+            deployment_name(row) if wide else row["id"],
             _now(row, board, status["at"]),
-            limits_text(row["limits"], status["at"], resets=False),
+            limits_text(row["limits"], status["at"], resets=False, cells=8 if wide else 4),
             str(seat.answers if seat else 0),
         ]
         if wide:
@@ -129,11 +129,10 @@ def _sentences(summary: Summary) -> Iterator[Text]:
     yield Text.assemble(answered, ", ", refused)
     yield Text(f"{summary.free} on free seats, {summary.paid} paid for with {money(summary.cost_usd)}")
     yield Text(
-        f"time to the answer, wait included: p50 {milliseconds(summary.p50_ms)}, p95 {milliseconds(summary.p95_ms)}; "
-        f"waited {duration(summary.waited_s)} in all, at most {duration(summary.longest_wait_s)}"
+        f"time to the answer, wait included: p50 {milliseconds(summary.p50_ms)}, p95 {milliseconds(summary.p95_ms)}"
     )
+    yield Text(f"waited {duration(summary.waited_s)} in all, at most {duration(summary.longest_wait_s)} for one answer")
     if summary.interrupted:
-        left = summary.offered - summary.answered - len(summary.errors)
-        yield Text(f"interrupted; {count(left, 'question')} still under way", style="yellow")
+        yield Text(f"interrupted; {count(summary.under_way, 'question')} still under way", style="yellow")
     for error in dict.fromkeys(summary.errors):
         yield Text(error, style="red")

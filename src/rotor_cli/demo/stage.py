@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
@@ -16,10 +19,12 @@ from rotor_core.sandbox import Sandbox
 POLICY: Final = {"ranking": "free-first", "max_wait": "60s", "max_wait_for_free": "2s"}
 """A free seat is worth two seconds; nobody is refused for want of patience."""
 
+NEXT: Final = "next: `rotor config init` for your own providers, `rotor sandbox` to test against"
+
 
 def perform(seconds: float, rate: float | None, seed: int, console: Console | None) -> Summary:
     """Play the demo, shown on `console` (None: to nobody), and sum it up. Ctrl-C ends it early."""
-    with Sandbox("demo", process=True) as box:
+    with _no_proxies(), Sandbox("demo", process=True) as box:
         rotor = engine(box.config(policy=dict(POLICY)), seed)
         per_minute = rate or default_rate(rotor.catalog.deployments.values(), seconds)
         scene = Scene(rotor, seconds, per_minute)
@@ -32,4 +37,17 @@ def perform(seconds: float, rate: float | None, seed: int, console: Console | No
         summary = scene.account.summary(box.refusals(), interrupted=interrupted)
     if console:
         console.print(summary_view(summary))
+        console.print(NEXT, style="dim", soft_wrap=True)
     return summary
+
+
+@contextmanager
+def _no_proxies() -> Generator[None]:
+    """The environment without its proxies, which could not reach a loopback that is ours."""
+    hidden = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

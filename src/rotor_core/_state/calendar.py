@@ -26,30 +26,30 @@ class Period:
         self.start, self.end, self.used = start, end, used
 
 
-class Calendar:
-    """`periods`: those that matter still, by time."""
+_NOWHERE = Period(inf, -inf)
 
-    __slots__ = ("cap", "edge", "per", "periods", "soon", "tz", "value")
+
+class Calendar:
+    """`periods`: those that matter still, by time. `_here`: the one last looked into, for most questions are about it."""
+
+    __slots__ = ("_here", "cap", "edge", "per", "periods", "soon", "tz", "value")
 
     def __init__(self, value: float, per: Per, tz: str, edge: float, soon: float) -> None:
         self.value, self.tz, self.edge, self.soon = value, tz, edge, soon
         self.per: Per = per
         self.cap = value * (1 + _SLACK)  # so that three times 0.1 fit into 0.3
         self.periods: list[Period] = []
+        self._here = _NOWHERE
 
     def earliest(self, now: float, t: float, amount: float) -> float:
         """The smallest instant from `t` (not before `now`) at which `amount` fits; infinite if it never will."""
         if amount > self.cap:
             return inf
+        room, here = self.cap - amount, self._here
+        if here.start + self.edge <= t < here.end - self.edge and here.used <= room:
+            return t
         self._forget(now)
-        room = self.cap - amount
         while True:
-            current = self._period(t)
-            if current.start + self.edge <= t < current.end - self.edge:
-                if current.used <= room:
-                    return t
-                t = current.end + self.edge
-                continue
             touched = self._touched(t)
             turn = touched[-1].start + self.edge
             if t < turn <= t + self.soon:
@@ -100,12 +100,17 @@ class Calendar:
         """Drop the periods that no instant from `now` on touches."""
         while self.periods and self.periods[0].end + self.edge <= now:
             del self.periods[0]
+            self._here = _NOWHERE
 
     def _period(self, t: float) -> Period:
+        here = self._here
+        if here.start <= t < here.end:
+            return here
         for period in self.periods:
             if period.start <= t < period.end:
+                self._here = period
                 return period
-        found = Period(*span(self.per, self.tz, t))
+        found = self._here = Period(*span(self.per, self.tz, t))
         self.periods.append(found)
         self.periods.sort(key=lambda period: period.start)
         return found
@@ -113,6 +118,8 @@ class Calendar:
     def _touched(self, t: float) -> list[Period]:
         """The periods that a charge at `t` may be counted in, by time."""
         touched = [self._period(t)]
+        if touched[0].start + self.edge <= t < touched[0].end - self.edge:
+            return touched
         while t < touched[0].start + self.edge:
             touched.insert(0, self._period(nextafter(touched[0].start, -inf)))
         while t >= touched[-1].end - self.edge:

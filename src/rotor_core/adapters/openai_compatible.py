@@ -230,4 +230,5 @@ def _malformed(
 
 
 def _unreachable(deployment: Deployment, error: ExchangeError) -> ProviderError:
-    return failures.unreachable(deployment, error.kind, str(error), sent=error.sent)
+    problem = str(error) if error.sent else f"{error} (base_url {deployment.provider.base_url})"
+    return failures.unreachable(deployment, error.kind, problem, sent=error.sent)

@@ -115,6 +115,10 @@ class Sandbox:
         described = {"kind": "status", "status": kind} if isinstance(kind, int) else {"kind": kind}
         return int(self._ask("POST", "/_control", {"fault": {**described, **about}})["fault"])
 
+    def faults(self) -> dict[int, dict[str, Any]]:
+        """The faults that are set, by number; `met` in each says how many requests it has hit so far."""
+        return {int(number): about for number, about in self._ask("GET", "/_control").items()}
+
     def lift(self, number: int | None = None) -> None:
         """Take one fault away, or all. What hangs already goes on hanging: see `release`."""
         self._ask("POST", "/_control", {"lift": True if number is None else number})

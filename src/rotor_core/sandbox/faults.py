@@ -7,7 +7,7 @@ is spent after so many requests; `after_requests` lets so many pass first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import count
 from typing import Any, Final, Literal, cast, get_args
 
@@ -111,9 +111,13 @@ class Faults:
                 return fault
         return None
 
-    def listed(self) -> dict[int, Fault]:
-        """Those that are set, spent ones too."""
-        return dict(self._set)
+    def listed(self) -> dict[int, dict[str, Any]]:
+        """Those that are set, spent ones too, each with how many requests have `met` it."""
+        return {number: {**asdict(fault), "met": self._met(number, fault)} for number, fault in self._set.items()}
+
+    def _met(self, number: int, fault: Fault) -> int:
+        met = max(0, self._seen[number] - fault.after_requests)
+        return met if fault.times is None else min(met, fault.times)
 
 
 def _meant(fault: Fault, provider: str, model: str, key: str | None) -> bool:

@@ -64,6 +64,13 @@ class Responder:
         """The proper end of a chunked response."""
         self._connection.write(h11.EndOfMessage())
 
+    def give_up(self, headers: Headers, body: bytes) -> None:
+        """Status 500 where nothing was said yet, else the end of the connection."""
+        if self._connection.silent:
+            self.whole(500, headers, body)
+        else:
+            self.cut()
+
     def part(self, status: int, headers: Headers, body: bytes, sent: int) -> None:
         """A response that announces `body` and breaks off after `sent` bytes of it."""
         self._connection.write(
@@ -129,6 +136,11 @@ class Connection(asyncio.Protocol):
     def write(self, *events: h11.Event) -> None:
         if not self._transport.is_closing():
             self._transport.write(b"".join([self._h11.send(event) or b"" for event in events]))
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of a response was written yet."""
+        return self._h11.our_state is h11.SEND_RESPONSE
 
     async def writable(self) -> None:
         if self._may_write is not None:

@@ -14,7 +14,8 @@ class Record:
     """One request. `at`: its arrival, seconds since the epoch; `seconds`: until its answer was out.
 
     `status` 0: the connection ended before there was one. `dimension`: the limit that refused it. `tokens`: those of
-    its answer's usage. `fault`: what was made to go wrong. `ended`: whole, cut (by a fault) or gone (the client left).
+    its answer's usage. `fault`: what was made to go wrong. `ended`: whole, cut (by a
+    fault), gone (the client left) or bug (the sandbox's own).
     """
 
     number: int

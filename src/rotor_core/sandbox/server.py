@@ -3,7 +3,7 @@
 POST /<provider>/v1/chat/completions, GET /<provider>/v1/models      each provider in its own dialect
 GET  /_stats            a record of each request, `?since=N` for those after number N
 GET  /_stats/summary    counts by status and model, and how many a limit refused
-GET  /_control          the faults that are set
+GET  /_control          the faults that are set, and how many requests each has met
 POST /_control          {"fault": {"kind": "hang", ...}}, {"lift": true or a number}, {"release": true}, {"reset": true}
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -33,6 +33,7 @@ from rotor_core.sandbox.spec import SandboxSpec, base_url
 
 Clock = Callable[[], float]
 
+_log: Final = logging.getLogger("rotor_core.sandbox")
 _JSON: Final = (("content-type", "application/json"),)
 _BACKLOG: Final = 1024
 _COMMANDS: Final = frozenset({"fault", "lift", "release", "reset"})
@@ -102,6 +103,10 @@ class Server:
             await self._visit(
                 house, Incoming(request.method, f"/{path}", request.headers, request.body), record, responder
             )
+        except Exception as error:  # noqa: BLE001  a bug here must not look like a broken connection
+            _log.exception("a bug of the sandbox, at request %d", record.number)
+            record.status, record.ended = 500, "bug"
+            responder.give_up(_JSON, to_json({"error": {"message": f"a bug of the sandbox: {error!r}"}}))
         finally:
             record.seconds = round(time.perf_counter() - begun, 6)
             self.journal.add(record)
@@ -137,7 +142,7 @@ class Server:
             case "GET", "/_stats/summary":
                 return 200, self.journal.summary()
             case "GET", "/_control":
-                return 200, {str(number): asdict(fault) for number, fault in self.faults.listed().items()}
+                return 200, {str(number): fault for number, fault in self.faults.listed().items()}
             case "POST", "/_control":
                 return 200, self._control(json.loads(request.body))
             case _:

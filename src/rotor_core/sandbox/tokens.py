@@ -60,10 +60,10 @@ def prompt_tokens(asked: Asked) -> int:
     """The whole prompt: messages, tools and the schema of the answer."""
     total = _REQUEST + sum(message_tokens(message) for message in asked.messages)
     for tool in asked.tools:
-        text = f"{tool.name}{tool.description}{json.dumps(tool.parameters, separators=(',', ':'))}"
+        text = f"{tool.name}{tool.description}{json.dumps(dict(tool.parameters), separators=(',', ':'))}"
         total += 6 + math.ceil(text_tokens(text))
     if isinstance(asked.schema, Mapping):
-        total += math.ceil(text_tokens(json.dumps(asked.schema, separators=(",", ":"))))
+        total += math.ceil(text_tokens(json.dumps(dict(asked.schema), separators=(",", ":"))))
     return total
 
 

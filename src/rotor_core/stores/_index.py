@@ -25,7 +25,10 @@ HAND = 5
 """Options looked at in turn at each decision, besides those touched: in a tier of up to so many the order is exact."""
 
 FRESH = 0.010
-"""Seconds for which a score stands while nothing is taken or given back: refill alone changes no order in that time."""
+"""Seconds for which a score stands while nothing is taken or given back: refill alone hardly changes an order in that time."""
+
+FRESH_EACH = 0.000_25
+"""The same for each option of a large tier: of a thousand, a score may be a quarter of a second old."""
 
 WAKE = 16
 """Options woken at each decision, at most; the others of a large group are reached through its floor."""
@@ -103,14 +106,6 @@ class Group:
             self.dirty = True
             self.tier.dirty.append(self)
 
-    def floor_at(self, now: float) -> float:
-        """When its holder would let the smallest demand through."""
-        if isinstance(self.holder, Meter):
-            return self.holder.window.earliest(now, now, self.amount)
-        if isinstance(self.holder, Gate):
-            return now if self.holder.slots.fits(1) else inf
-        return self.floor
-
 
 class Outlook:
     """What a tier without room has to offer: `entry` from `at` on, and `busy`, whose gate is full, perhaps from `busy_at`.
@@ -138,6 +133,7 @@ class TierIndex:
         self.stale: list[Entry] = []
         self.dirty: list[Group] = []
         self._hand = self._number = 0
+        self._fresh = max(FRESH, FRESH_EACH * len(self.entries))
         self._aside: list[tuple[float, Entry]] = []
         for entry in self.entries:
             self._score(entry, now)
@@ -224,7 +220,7 @@ class TierIndex:
         for _ in range(min(HAND, count)):
             entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
-            if now - entry.scored_at >= FRESH or entry.changes() != entry.seen:
+            if now - entry.scored_at >= self._fresh or entry.changes() != entry.seen:
                 self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
@@ -261,7 +257,7 @@ class TierIndex:
         worst, held_by, least_amount = soon, None, 0.0
         for meter, amount in zip(entry.meters, least.of(entry), strict=True):
             if amount:
-                e = meter.window.earliest(now, now, amount)
+                e = meter.opens_at(now, amount)
                 if e > worst:
                     worst, held_by, least_amount = e, meter, amount
         if held_by is not None:
@@ -304,8 +300,7 @@ class TierIndex:
     def _lower_floors(self, now: float) -> None:
         for group in self.dirty:
             group.dirty = False
-            if group.entries:
-                self._move(group, group.floor_at(now))
+            self._move(group, group.holder.opens_at(now, group.amount))
         self.dirty.clear()
 
     def _move(self, group: Group, floor: float) -> None:
@@ -324,11 +319,13 @@ class TierIndex:
 
 
 def _bound(group: Group, entry: Entry, want: Want) -> float:
-    """The earliest that a group's holder would let this ask through, by the way that `entry` counts it."""
-    if isinstance(group.holder, Meter):
-        amount = want.amounts.of(entry)[entry.meters.index(group.holder)]
-        return group.holder.window.earliest(want.now, want.now, amount)
-    return group.floor
+    """The earliest that a group's holder would let this ask through, whichever of its options is taken."""
+    holder, amount = group.holder, 0.0
+    if isinstance(holder, Meter):
+        if holder.limit.unit == "usd":
+            return -inf  # it depends on each one's price
+        amount = want.amounts.of(entry)[entry.meters.index(holder)]
+    return holder.opens_at(want.now, amount)
 
 
 class PlanIndex:

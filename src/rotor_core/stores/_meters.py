@@ -6,6 +6,8 @@ holds a group back knows it, to have it looked at again when it eases.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rotor_core.stores._index import Group
 
 
-class Holder:
+class Holder(ABC):
     """What can hold options back. `groups`: those asleep because of it, in whatever plan; weak, for plans come and go.
 
     `changes` counts what was taken and given back, so that whoever has computed something from it can tell.
@@ -29,6 +31,10 @@ class Holder:
     def __init__(self) -> None:
         self.changes = 0
         self.groups: WeakSet[Group] | None = None
+
+    @abstractmethod
+    def opens_at(self, now: float, amount: float) -> float:
+        """When it would let `amount` through."""
 
     def holds(self, group: Group) -> None:
         if self.groups is None:
@@ -52,6 +58,9 @@ class Meter(Holder):
         self.key, self.limit = bound.key, bound.limit
         self.window: Window = window_for(bound.limit, guards, now)
 
+    def opens_at(self, now: float, amount: float) -> float:
+        return self.window.earliest(now, now, amount)
+
     def change_to(self, limit: Limit, guards: Guards, now: float) -> None:
         """Count by another limit from now on; what is taken stays taken."""
         old, self.limit = self.limit, limit
@@ -74,6 +83,9 @@ class Gate(Holder):
         self.key, self.limit = bound.key, bound.limit
         self.slots = Slots(bound.limit.value)
 
+    def opens_at(self, now: float, amount: float) -> float:
+        return now if self.slots.fits(amount) else inf
+
     def change_to(self, limit: Limit) -> None:
         self.limit, self.slots.value = limit, limit.value
         self.eased()
@@ -87,6 +99,9 @@ class Rest(Holder):
     def __init__(self, scope: str, until: float, reason: str) -> None:
         super().__init__()
         self.scope, self.until, self.reason, self.told = scope, until, reason, False
+
+    def opens_at(self, now: float, amount: float) -> float:  # noqa: ARG002  however little is asked for
+        return max(now, self.until)
 
 
 class Stats:

@@ -28,43 +28,47 @@ def reasons(index: PlanIndex, want: Want) -> dict[str, Rejection]:
 def _reason(entry: Entry, want: Want) -> Rejection:
     if entry.option.id in want.exclude:
         return Rejection("excluded", "this request has been there already")
+    tight, now = _tightest(entry, want), want.now
     at = want.instant(entry)
     if at == inf:
-        return Rejection("never_fits", _never(entry, want))
-    rest = entry.resting(want.rests, want.now)
+        return Rejection("never_fits", _never(entry, tight, want.demand.requests))
+    rest = entry.resting(want.rests, now) if want.rests else None
     if rest is not None:
         return Rejection("resting", rest.reason, at)
     for gate in entry.gates:
         if not gate.slots.fits(want.demand.requests):
-            guess = want.now + gate.slots.estimate(1.0 + want.waiting)
             detail = f"{_number(gate.slots.held)} under way; the limit is {describe(gate.limit)}"
-            return Rejection("busy", detail, max(at, guess))
-    return Rejection("no_room", _no_room(entry, want), at)
+            return Rejection("busy", detail, max(at, now + gate.slots.estimate(1.0 + want.waiting)))
+    if tight is None:
+        return Rejection("no_room", "has room, but only after the request's deadline", at)
+    return Rejection("no_room", _no_room(tight[1], tight[2], now), at)
 
 
-def _never(entry: Entry, want: Want) -> str:
+def _never(entry: Entry, tight: tuple[float, Meter, float] | None, requests: int) -> str:
     """Which limit is too small for this."""
     for gate in entry.gates:
-        if want.demand.requests > gate.slots.value:
-            return f"needs {want.demand.requests} slots; the limit is {describe(gate.limit)}"
-    meter, amount = _tightest(entry, want)
+        if requests > gate.slots.value:
+            return f"needs {requests} slots; the limit is {describe(gate.limit)}"
+    assert tight is not None
+    _, meter, amount = tight
     return f"needs {_figure(amount, meter.limit)}; the limit is {describe(meter.limit)}"
 
 
-def _no_room(entry: Entry, want: Want) -> str:
-    """Which limit holds this back longest."""
-    if want.instant(entry) <= want.now:
-        return "has room, but only after the request's deadline"
-    meter, amount = _tightest(entry, want)
-    left = max(0.0, meter.window.value - meter.window.used(want.now))
+def _tightest(entry: Entry, want: Want) -> tuple[float, Meter, float] | None:
+    """The meter that alone would hold the ask back longest: until when, and the amount wanted of it. None: none does."""
+    found, latest = None, want.now
+    for meter, amount in zip(entry.meters, want.amounts.of(entry), strict=True):
+        if amount:
+            at = meter.opens_at(want.now, amount)
+            if at > latest:
+                found, latest = (at, meter, amount), at
+    return found
+
+
+def _no_room(meter: Meter, amount: float, now: float) -> str:
+    left = max(0.0, meter.window.value - meter.window.used(now))
     shown = _figure(left, meter.limit) if meter.limit.unit == "usd" else _number(left)
     return f"needs {_figure(amount, meter.limit)}; {shown} left of {describe(meter.limit)}"
-
-
-def _tightest(entry: Entry, want: Want) -> tuple[Meter, float]:
-    """The meter that alone would hold the ask back longest, and the amount wanted of it."""
-    pairs = [pair for pair in zip(entry.meters, want.amounts.of(entry), strict=True) if pair[1]]
-    return max(pairs, key=lambda pair: pair[0].window.earliest(want.now, want.now, pair[1]))
 
 
 def describe(limit: Limit) -> str:

@@ -24,6 +24,26 @@ from rotor_core.sandbox.tokens import pieces, texts_of
 
 _THINKING: Final[Mapping[str, int]] = {"low": 15, "medium": 30, "high": 60}
 _CALL_OVERHEAD: Final = 4
+_FIGURES: Final = frozenset(
+    [
+        "age",
+        "amount",
+        "count",
+        "degrees",
+        "height",
+        "length",
+        "number",
+        "price",
+        "quantity",
+        "rating",
+        "score",
+        "sum",
+        "temperature",
+        "total",
+        "weight",
+        "year",
+    ]
+)
 _KEYS: Final = re.compile(r"[\"'`\u201c]([A-Za-z_]\w*)[\"'`\u201d]")
 
 
@@ -144,7 +164,7 @@ def _wished_for(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         if shown:
             return _like(shown)
     keys = list(dict.fromkeys(key for key in _KEYS.findall(text) if key.lower() != "json"))
-    return _object_of({key: {"type": "string"} for key in keys or ["answer"]})
+    return _object_of({key: _typed_by_name(key) for key in keys or ["answer"]})
 
 
 def _objects(text: str) -> list[Mapping[str, Any]]:
@@ -160,6 +180,14 @@ def _objects(text: str) -> list[Mapping[str, Any]]:
             found.append(fields(value))
         at = text.find("{", end)
     return found
+
+
+def _typed_by_name(key: str) -> Mapping[str, Any]:
+    """What a key that was only named will hold, as far as its name tells."""
+    words = set(key.lower().split("_"))
+    if words & {"is", "has", "can"}:
+        return {"type": "boolean"}
+    return {"type": "number"} if words & _FIGURES else {"type": "string"}
 
 
 def _like(example: object) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ _NAME: Final = re.compile(
     r"\b[A-Z][\w'\u2019-]*(?: (?:(?:de|la|van|von|of|the) )?[A-Z][\w'\u2019-]*)*(?:, [A-Z]{2}\b)?"
 )
 _ABOUT: Final = re.compile(r"\babout ([^.?!,;:\n]+)", re.IGNORECASE)
-_ENDS: Final = ("", ".", "!", "?", ":", "\n")
+_ENDS: Final = ("", ".", "!", "?", "\n")
 _WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]*")
 
 # Words that begin a sentence or hold one together; none is ever a name or a topic.

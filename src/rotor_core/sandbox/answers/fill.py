@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Final, cast
 
 from rotor_core._policy.content import fields, items
@@ -153,7 +154,8 @@ class _Filler:
             wanted = min(wanted, len(first))
         wanted = min(wanted, int(most)) if most is not None else wanted
         singular = _singular(name)
-        made = [self.value(first[n] if n < len(first) else rest, singular, n, depth + 1) for n in range(wanted)]
+        made = [self.value(part, singular, 0, depth + 1) for part in first[:wanted]]
+        made += [self.value(rest, singular, n, depth + 1) for n in range(len(made), wanted)]
         return self._distinct(schema, made, rest, singular, depth) if schema.get("uniqueItems") else made
 
     def _elements(self, element: Schema, name: str) -> int:
@@ -185,22 +187,24 @@ class _Filler:
 
     def _number(self, schema: Schema, name: str, nth: int, *, whole: bool) -> float:
         low, high, step = _bounds(schema, whole=whole)
-        found = self._found_number(name, low, high, step)
+        found = self._found_number(name, low, high, step, nth)
         if found is not None:
             return found
         value = _step(low, high, step, nth) if step else _between(low, high, nth)
         return int(value) if value.is_integer() else value
 
-    def _found_number(self, name: str, low: float, high: float, step: float) -> float | None:
+    def _found_number(self, name: str, low: float, high: float, step: float, nth: int) -> float | None:
         """The figure that the text gives `name`, or its next one, if it is allowed here."""
 
         def allowed(value: float) -> bool:
             return low <= value <= high and (not step or (value / step).is_integer())
 
-        said = _as_number(self._facts.named(name)) if name else None
+        said = _as_number(self._facts.named(name)) if name and not nth else None
         value = said if said is not None and allowed(said) else None
         if value is None:
-            found = self._facts.next("number", [n for n in self._facts.numbers if allowed(n)])
+            fitting = [n for n in self._facts.numbers if allowed(n)]
+            # Elements of an array beyond what the text names are to differ.
+            found = self._facts.next("number", fitting) if nth < max(1, len(fitting)) else None
             value = found if isinstance(found, float) else None
         return int(value) if value is not None and value.is_integer() else value
 
@@ -215,9 +219,9 @@ class _Filler:
         form = str(schema.get("format", ""))
         example = next((e for e in items(schema.get("examples")) if isinstance(e, str)), None)
         text = guess(name, form, self._facts) or _FORMATS.get(form) or example or _plain(name, self._facts)
-        if nth and form not in _FORMATS and text == self._before:
+        if nth and text == self._before and form not in _FORMATS:
             text = f"{text} {nth + 1}"
-        elif not nth or form not in _FORMATS:
+        else:
             self._before = text
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
@@ -265,7 +269,7 @@ def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float, float]:
     low, high = float(schema.get("minimum", -math.inf)), float(schema.get("maximum", math.inf))
     step = float(schema.get("multipleOf", 1 if whole else 0))
     if whole and not step.is_integer():
-        step = float(math.lcm(1, math.ceil(step)))
+        step = float(Fraction(str(step)).numerator)  # the smallest whole multiple of it
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if above is not None and not isinstance(above, bool):
         low = max(low, _next(float(above), step))
