@@ -27,7 +27,9 @@ def spec(deployments: int) -> dict[str, Any]:
     """One provider with so many keys, each with limits that nobody reaches."""
     limits = [{"requests": 6_000_000, "per": "minute"}, {"tokens": 6_000_000_000, "per": "minute"}]
     model = {"context": 131072, "price": {"input": 0, "output": 0}, "limits": limits}
-    return {"providers": {"lab": {"output": 5, "keys": [f"lab-{n}" for n in range(deployments)], "models": {"m": model}}}}
+    return {
+        "providers": {"lab": {"output": 5, "keys": [f"lab-{n}" for n in range(deployments)], "models": {"m": model}}}
+    }
 
 
 async def measure(box: Sandbox, rounds: int) -> dict[str, float]:

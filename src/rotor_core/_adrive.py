@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from rotor_core import _commands as c
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
+from rotor_core.adapters.base import DISPATCHING
 
 T = TypeVar("T")
 
@@ -81,11 +83,13 @@ async def _answer(command: c.Command, ports: Ports) -> Any:
 
 async def _call(command: c.Call, ports: Ports) -> Answer:
     deployment = ports.deployment(command.reservation.deployment)
+    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
     return await ports.adapter(deployment).acall(deployment, command.request, timeout=command.timeout)
 
 
 async def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
+    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
     chunks = ports.adapter(deployment).astream(deployment, command.request, timeout=command.timeout)
     head: list[Chunk] = []
     async for chunk in chunks:

@@ -40,7 +40,7 @@ class Redeem:
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """The request goes out now: the charge moves to this instant."""
+    """The request goes out now: the charge moves to this instant. The answer: whether the grant still holds."""
 
     reservation: Reservation
 
@@ -151,8 +151,9 @@ def redeem(ask: Ask, ticket: Ticket) -> Flow[Grant]:
     return result
 
 
-def dispatched(reservation: Reservation) -> Flow[None]:
-    yield Dispatched(reservation)
+def dispatched(reservation: Reservation) -> Flow[bool]:
+    result: bool = yield Dispatched(reservation)
+    return result
 
 
 def settle_as(reservation_id: str, used: Used, latency: float | None = None) -> Flow[None]:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from rotor_core import _commands as c
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
+from rotor_core.adapters.base import DISPATCHING
 
 T = TypeVar("T")
 
@@ -81,11 +83,13 @@ def _answer(command: c.Command, ports: Ports) -> Any:
 
 def _call(command: c.Call, ports: Ports) -> Answer:
     deployment = ports.deployment(command.reservation.deployment)
+    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
     return ports.adapter(deployment).call(deployment, command.request, timeout=command.timeout)
 
 
 def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
+    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
     chunks = ports.adapter(deployment).stream(deployment, command.request, timeout=command.timeout)
     head: list[Chunk] = []
     for chunk in chunks:

@@ -53,9 +53,6 @@ SOON: Final = 0.05
 LATE: Final = 0.05
 """Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant."""
 
-SHIFT: Final = 0.005
-"""Seconds. A dispatch later than this after the granted instant is reported; what is shorter the guard covers."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
@@ -120,13 +117,13 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
         )  # fmt: skip
         try:
             reservation = yield from _granted(work, progress, ask)
+            holds = True
             if reservation.at > reservation.asked_at:
                 yield from sleep_until(reservation.at)
+                holds = yield from dispatched(reservation)
             at = yield from now()
             progress.waited += max(0.0, at - reservation.asked_at)
-            if at - reservation.at <= LATE:
-                if at - reservation.at > SHIFT:
-                    yield from dispatched(reservation)
+            if holds and at - reservation.at <= LATE:
                 yield from _announce(work, progress, reservation, at)
                 return reservation
         except BaseException:

@@ -29,7 +29,9 @@ def test_a_configuration_shown_can_be_loaded(block, monkeypatch):
         monkeypatch.setenv(entry, f"a-key-of-{entry.lower()}")
     for pool in written.get("pools", {}).values():
         # A page may name a provider that it does not show.
-        pool[:] = [e for e in pool if (e if isinstance(e, str) else e["model"]).partition("/")[0] in written["providers"]]
+        pool[:] = [
+            e for e in pool if (e if isinstance(e, str) else e["model"]).partition("/")[0] in written["providers"]
+        ]
 
     with Rotor.from_config(written) as rotor:
         assert rotor.candidates()

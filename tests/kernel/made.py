@@ -128,6 +128,8 @@ class Script:
             return said(command)
         if said is None and isinstance(command, c.Now):
             return self.at
+        if said is None and isinstance(command, c.Dispatched):
+            return True
         if said is None and isinstance(command, c.Draw):
             return 0.5
         if isinstance(command, c.Sleep):

@@ -15,6 +15,7 @@ from rotor_core._ledger import NOTHING_USED, Ticket
 from rotor_core._outcome import Chunk
 from rotor_core._ports import Ports
 from rotor_core._request import Request
+from rotor_core.adapters.base import dispatching
 
 REQUEST = Request([])
 
@@ -37,6 +38,7 @@ class Store:
 
     def dispatched(self, reservation_id):
         self._note("dispatched", reservation_id)
+        return True
 
     def settle(self, reservation_id, used, latency=None):
         self._note("settle", reservation_id, used, latency)
@@ -51,7 +53,7 @@ class Store:
         return self.reserve(ask)
 
     async def adispatched(self, reservation_id):
-        self.dispatched(reservation_id)
+        return self.dispatched(reservation_id)
 
     async def asettle(self, reservation_id, used, latency=None):
         self.settle(reservation_id, used, latency)
@@ -65,6 +67,7 @@ class Adapter:
         self.reply, self.chunks, self.closed, self.timeouts = reply, chunks, False, []
 
     def call(self, deployment, request, *, timeout):
+        dispatching()
         self.timeouts.append(timeout)
         if isinstance(self.reply, BaseException):
             raise self.reply
@@ -74,12 +77,14 @@ class Adapter:
         return self.call(deployment, request, timeout=timeout)
 
     def stream(self, deployment, request, *, timeout):
+        dispatching()
         try:
             yield from self.chunks
         finally:
             self.closed = True
 
     async def astream(self, deployment, request, *, timeout):
+        dispatching()
         try:
             for chunk in self.chunks:
                 yield chunk
@@ -128,7 +133,7 @@ def ask_everything():
     at = yield from c.now()
     chance = yield from c.draw()
     grant = yield from c.reserve("an ask")
-    yield from c.dispatched(grant)
+    assert (yield from c.dispatched(grant))
     yield from c.rest("deployment:x", at + 1, "why")
     yield from c.settle_as("r.1", NOTHING_USED, 0.5)
     yield from c.emit("an event")
@@ -140,7 +145,7 @@ def test_every_command_finds_its_port(run):
     store, adapter, heard = Store(reservation()), Adapter(answer("hi")), []
 
     assert run(ask_everything(), ports(store, adapter, heard)) == (100.0, Random(1).random(), "hi")
-    assert [name for name, *_ in store.asked] == ["reserve", "dispatched", "rest", "settle"]
+    assert [name for name, *_ in store.asked] == ["reserve", "dispatched", "rest", "settle", "dispatched"]
     assert (heard, adapter.timeouts) == (["an event"], [7.0])
 
 
@@ -154,7 +159,7 @@ def test_an_error_in_an_answer_is_thrown_into_the_flow(run):
 
     store = Store()
     assert run(flow(), ports(store, Adapter(LookupError("gone")))) == "gone"
-    assert store.asked[0][0] == "settle"
+    assert store.asked[-1][0] == "settle"
 
 
 def test_what_the_flow_raises_comes_out(run):
@@ -251,9 +256,11 @@ CHUNKS = (Chunk(), Chunk("a"), Chunk("b"))
 
 
 def test_a_stream_gives_all_chunks_and_last_its_result(pull):
-    adapter = Adapter(chunks=CHUNKS)
+    store, adapter = Store(), Adapter(chunks=CHUNKS)
 
-    *chunks, result = pull(streaming(), ports(adapter=adapter))
+    *chunks, result = pull(streaming(), ports(store, adapter))
+
+    assert store.asked == [("dispatched", "r.1")]
 
     assert [x.text for x in chunks] == ["", "a", "b", "!"]
     assert result == ["", "a", "b"]
@@ -266,7 +273,7 @@ def test_a_caller_who_leaves_a_stream_has_it_settled_and_closed(pull, stop):
 
     pull(streaming(), ports(store, adapter), stop=stop)
 
-    assert store.asked == [("settle", "r.1", "Abandoned", None)]
+    assert store.asked[1:] == [("settle", "r.1", "Abandoned", None)]
     assert adapter.closed
 
 
@@ -283,7 +290,7 @@ def test_an_error_while_relaying_is_thrown_into_the_flow(pull):
 
     with pytest.raises(ConnectionError):
         pull(streaming(), ports(store, adapter))
-    assert store.asked == [("settle", "r.1", "ConnectionError", None)]
+    assert store.asked[-1] == ("settle", "r.1", "ConnectionError", None)
 
 
 def test_an_error_while_opening_is_thrown_into_the_flow(pull):

@@ -86,13 +86,23 @@ def test_who_wakes_too_late_gives_back_and_asks_again():
     assert len(script.of(c.Call)) == 1
 
 
-def test_a_dispatch_a_little_late_is_reported():
+def test_a_promised_grant_is_confirmed_when_its_time_has_come():
     script = Script({c.Reserve: reservation(at=103.0)})
-    script.answers[c.Sleep] = lambda command: setattr(script, "at", command.until + LATE / 2)
 
     script.play(acquire(work(deployment())))
 
     assert len(script.of(c.Dispatched)) == 1
+
+
+def test_a_promise_that_debts_have_eaten_is_given_back_and_asked_for_again():
+    grants = [reservation(at=103.0), reservation(at=104.0, asked_at=103.0, number=2)]
+    script = Script({c.Reserve: grants, c.Dispatched: [False, True], c.Call: answer()})
+
+    result = script.play(run(work(deployment()), REQUEST))
+
+    assert script.of(c.Sleep) == [c.Sleep(103.0), c.Sleep(104.0)]
+    assert script.of(c.Settle)[0] == c.Settle("r.1", NOTHING_USED, None)
+    assert result.waited == 4.0
 
 
 def test_a_refusal_says_why_and_when_and_holds_nothing():

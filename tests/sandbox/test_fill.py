@@ -330,3 +330,26 @@ def test_a_schema_that_is_nested_without_measure_is_refused():
         deep = {"items": deep}
     with pytest.raises(SchemaError, match="nested more than"):
         check(deep)
+
+
+WORDS = st.sampled_from(
+    """type properties required items prefixItems additionalProperties additionalItems anyOf oneOf allOf enum const
+    minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems
+    minProperties maxProperties pattern format examples title $ref $defs a b""".split()
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.sampled_from(["object", "array", "string", "integer", "number", "#", "#/properties/a", "[a-z]", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(WORDS, JSON, max_size=6))
+def test_whatever_is_sent_as_a_schema_is_filled_or_refused(schema):
+    try:
+        check(schema)
+        made = json.dumps(fill(schema, Facts("Take 3 apples to 'Rome'")))
+    except SchemaError as error:
+        made = str(error)
+    assert made

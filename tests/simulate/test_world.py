@@ -37,6 +37,16 @@ def test_while_there_is_room_for_all_hardly_any_is_paid_for():
     assert report.by["paid/m#1"] < 0.01 * report.answered
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("cold", [0.1, 0.7])
+def test_first_calls_that_leave_late_cost_no_refusal(seed, cold):
+    """Imports and connections: what was promised before they stood is asked for again."""
+    report = world(EVERY_WINDOW, seed, cold=cold).run(poisson(seed, 120, 60))
+
+    assert report.refusals == 0
+    assert report.answered == report.offered
+
+
 def test_the_same_seed_is_the_same_world_and_another_is_not():
     one, two, other = (world(EVERY_WINDOW, seed).run(poisson(seed, 60, 20)).checksum for seed in (5, 5, 6))
 

@@ -68,10 +68,10 @@ def engine(config: Mapping[str, Any], seed: int) -> Rotor:
     return Rotor.from_catalog(catalog, plugins=plugins, seed=seed)
 
 
-def chain_over(rotor: Rotor, model: str | None = None) -> Any:
+def chain_over(rotor: Rotor) -> Any:
     """What a LangChain user would write."""
     prompt = ChatPromptTemplate.from_messages([("system", SYSTEM), ("human", "{question}")])
-    return prompt | ChatRotor(rotor=rotor, model=model) | StrOutputParser()
+    return prompt | ChatRotor(rotor=rotor) | StrOutputParser()
 
 
 async def play(scene: Scene, load_: Sequence[Question], refusals: Callable[[], int], audience: Audience) -> None:
@@ -96,24 +96,12 @@ async def play(scene: Scene, load_: Sequence[Question], refusals: Callable[[], i
 
 async def _offer(scene: Scene, load_: Sequence[Question], asking: list[asyncio.Task[None]]) -> None:
     chain = chain_over(scene.rotor)
-    await _first(scene)
     scene.begun = monotonic()
     for question in load_:
         await asyncio.sleep(question.at - scene.elapsed)
         scene.account.offered += 1
         asking.append(asyncio.create_task(_ask(chain, question, scene.account)))
     await asyncio.sleep(scene.lasts - scene.elapsed)
-
-
-async def _first(scene: Scene) -> None:
-    """One question before the clock starts, to whoever is paid and has room to spare.
-
-    The first call of a process imports its transport after it has been granted its instant, and so arrives late: at a
-    small limit the provider would begin to count later than the ledger.
-    """
-    paid = next((d.name for d in scene.rotor.catalog.deployments.values() if not d.free), None)
-    scene.account.offered += 1
-    await _ask(chain_over(scene.rotor, paid), Question(0.0, "Are you there?", "a stage manager"), scene.account)
 
 
 async def _ask(chain: Any, question: Question, account: Account) -> None:

@@ -84,6 +84,11 @@ class Bucket:
         self.cum += amount
         return self.cum
 
+    def holds(self, now: float) -> bool:
+        """Whether what is due is within the limit."""
+        self._pour(now)
+        return self.tat - now <= self.seconds + _ROUNDING
+
     def resize(self, now: float, value: float) -> None:
         """Go on with another limit; what is taken stays taken."""
         self._pour(now)

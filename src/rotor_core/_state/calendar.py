@@ -78,6 +78,10 @@ class Calendar:
         self.change(now, at, amount, _mark, 0.0)
         return self.charge(now, now, amount)
 
+    def holds(self, now: float) -> bool:
+        """Whether what was taken in the period that holds `now` is within the limit."""
+        return self._period(now).used <= self.cap
+
     def resize(self, now: float, value: float) -> None:
         """Go on with another limit; what is taken stays taken."""
         self._forget(now)

@@ -67,6 +67,11 @@ class Rolling:
         self.change(now, at, amount, _mark, 0.0)
         return self.charge(now, now, amount)
 
+    def holds(self, now: float) -> bool:
+        """Whether what is due is within the limit."""
+        self._forget(now)
+        return sum(self.amounts[: bisect_right(self.ats, now)]) <= self.cap
+
     def resize(self, now: float, value: float) -> None:
         """Go on with another limit; what is taken stays taken."""
         self._forget(now)

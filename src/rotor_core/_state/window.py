@@ -23,13 +23,22 @@ class Guards:
     edge: float = 0.150
 
     @property
+    def slip(self) -> float:
+        """A dispatch no later than this after its instant is what the guard is for, and moves no charge."""
+        return self.delay / 5
+
+    @property
     def soon(self) -> float:
         """An instant within so many seconds counts as now."""
         return max(0.020, self.delay)
 
 
 class Window(Protocol):
-    """One limit's state. `earliest` is the smallest feasible instant from `t` on, and feasible again when asked at it."""
+    """One limit's state. `earliest` is the smallest feasible instant from `t` on, and feasible again when asked at it.
+
+    `holds`: what counts as of `now` is within the limit; a debt (a late dispatch, an answer longer than reserved) may
+    have broken that after grants to come were promised.
+    """
 
     value: float
 
@@ -37,6 +46,7 @@ class Window(Protocol):
     def charge(self, now: float, at: float, amount: float) -> float: ...
     def change(self, now: float, at: float, amount: float, mark: float, actual: float, /) -> None: ...
     def move(self, now: float, at: float, amount: float, mark: float, /) -> float: ...
+    def holds(self, now: float) -> bool: ...
     def resize(self, now: float, value: float) -> None: ...
     def used(self, now: float) -> float: ...
     def headroom(self, now: float) -> float: ...

@@ -7,12 +7,27 @@ shown as such. A stream that ends without its end (no finish reason, no `[DONE]`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from typing import Final, Protocol
 
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
+
+DISPATCHING: Final[ContextVar[Callable[[], object] | None]] = ContextVar("rotor_dispatching", default=None)
+"""Whom to tell when the call that is under way in this context goes out; drivers set it."""
+
+
+def dispatching() -> None:
+    """For adapters: the request goes out now, its connection being made.
+
+    A provider counts from then, not from when the call began: a first call's imports and connections take a tenth of a
+    second. An adapter that cannot tell says nothing, and the beginning of the call stands.
+    """
+    tell = DISPATCHING.get()
+    if tell is not None:
+        tell()
 
 
 class Adapter(Protocol):

@@ -18,6 +18,7 @@ import aiohttp
 import yarl
 
 from rotor_core._outcome import FailureKind
+from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
@@ -139,8 +140,17 @@ def _can_go(proxy: str | None) -> bool:
     return proxy is None or proxy.startswith("http://")
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Says when a request has its connection: what comes next is the sending."""
+
+    async def connect(self, *given: Any, **more: Any) -> Any:
+        connection = await super().connect(*given, **more)
+        dispatching()
+        return connection
+
+
 def _open_session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=_DNS_CACHE)
+    connector = _Connector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=_DNS_CACHE)
     # Proxies were worked out with the endpoint, so the environment is not asked again, nor any .netrc read.
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 

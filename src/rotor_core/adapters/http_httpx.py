@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 
 from rotor_core._outcome import FailureKind
+from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
@@ -70,7 +71,7 @@ class HttpxTransport:
         timeout = limits["read"]
         try:
             pool = self._pools.get((endpoint.origin, endpoint.proxy))
-            response = pool.handle_request(_request(endpoint, body, limits))
+            response = pool.handle_request(_request(endpoint, body, limits, _trace))
             try:
                 yield _HttpxReply(response)
             finally:
@@ -154,7 +155,7 @@ class AsyncHttpxTransport:
                 pool = pools[key] = httpx.AsyncHTTPTransport(
                     verify=_ssl_context(), limits=_LIMITS, proxy=endpoint.proxy
                 )
-            response = await pool.handle_async_request(_request(endpoint, body, _limits(timeout)))
+            response = await pool.handle_async_request(_request(endpoint, body, _limits(timeout), _atrace))
             try:
                 yield _AsyncHttpxReply(response)
             finally:
@@ -219,16 +220,28 @@ def _ssl_context() -> SSLContext:
     return httpx.create_ssl_context()
 
 
+def _trace(name: str, _: object) -> None:
+    """Httpcore tells its steps; the one that matters comes when there is a connection."""
+    if name.endswith(".send_request_headers.started"):
+        dispatching()
+
+
+async def _atrace(name: str, info: object) -> None:
+    _trace(name, info)
+
+
 def _limits(timeout: float) -> dict[str, float]:
     timeout = bounded(timeout)
     return {"connect": min(CONNECT, timeout), "read": timeout, "write": timeout, "pool": timeout}
 
 
-def _request(endpoint: Endpoint, body: bytes, limits: dict[str, float]) -> httpx.Request:
+def _request(endpoint: Endpoint, body: bytes, limits: dict[str, float], trace: Callable[..., object]) -> httpx.Request:
     url = endpoint.native.get("httpx")
     if url is None:
         url = endpoint.native["httpx"] = httpx.URL(endpoint.url)
-    return httpx.Request("POST", url, headers=endpoint.headers, content=body, extensions={"timeout": limits})
+    return httpx.Request(
+        "POST", url, headers=endpoint.headers, content=body, extensions={"timeout": limits, "trace": trace}
+    )
 
 
 def _problem(error: Exception, timeout: float) -> ExchangeError:

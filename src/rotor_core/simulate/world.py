@@ -87,7 +87,10 @@ class _Running:
 
 
 class World:
-    """`jitter`: the least and most seconds between a decision and a provider's count. `lag`: how late a sleeper may wake."""
+    """`jitter`: the least and most seconds between a dispatch and a provider's count. `lag`: how late a sleeper may wake.
+
+    `cold`: seconds until a provider's first connection stands; calls that begin before it does wait for it.
+    """
 
     def __init__(
         self,
@@ -97,11 +100,13 @@ class World:
         *,
         jitter: tuple[float, float] = (0.001, 0.005),
         lag: float = 0.002,
+        cold: float = 0.0,
         start: float = NOON,
         store: MemoryStore | None = None,
     ) -> None:
         self.at = self._start = start
-        self._jitter, self._lag = jitter, lag
+        self._jitter, self._lag, self._cold = jitter, lag, cold
+        self._warm_at: dict[str, float] = {}
         self.store = store or MemoryStore(clock=lambda: self.at)
         self._engine = Engine(catalog, installed(), store=self.store, seed=seed)
         self._upstream, self._random = upstream, Random(seed)  # noqa: S311  a simulation, not a secret
@@ -215,8 +220,16 @@ class World:
 
     def _call(self, running: _Running, command: c.Call) -> None:
         deployment = self._engine.catalog.deployments[command.reservation.deployment]
-        delay = self._random.uniform(*self._jitter)
-        self._at(self.at + delay, lambda: self._arrive(running, deployment))
+        warm_at = self._warm_at.setdefault(deployment.provider.name, self.at + self._cold)
+        departs = partial(self._depart, running, deployment, command.reservation.id)
+        if warm_at > self.at:
+            self._at(warm_at, departs)
+        else:
+            departs()
+
+    def _depart(self, running: _Running, deployment: Deployment, reservation_id: str) -> None:
+        self.store.dispatched(reservation_id)
+        self._at(self.at + self._random.uniform(*self._jitter), partial(self._arrive, running, deployment))
 
     def _arrive(self, running: _Running, deployment: Deployment) -> None:
         verdict = self._upstream.arrive(self.at, deployment, running.arrival)

@@ -24,6 +24,11 @@ class Open:
         self.at = now
         self.entry.touched()
 
+    def holds(self, now: float) -> bool:
+        """Whether every limit that this was charged to is still kept."""
+        charged = zip(self.entry.meters, self.amounts, strict=True)
+        return all(meter.window.holds(now) for meter, amount in charged if amount)
+
     def change(self, now: float, actual: list[float]) -> None:
         """Replace what was charged by what was used."""
         for i, meter in enumerate(self.entry.meters):

@@ -30,11 +30,15 @@ class Store(Protocol):
 
     async def areserve(self, ask: Ask) -> Grant: ...
 
-    def dispatched(self, reservation_id: str) -> None:
-        """The request goes out now: charges move to this instant if it is later than the reservation's."""
+    def dispatched(self, reservation_id: str) -> bool:
+        """The request goes out now: charges move to this instant if it is later than the reservation's.
+
+        False when it had better not: the reservation is no longer open, or debts that came after it was promised have
+        eaten its room. Adapters report from the middle of a call, so this must not block for long.
+        """
         ...
 
-    async def adispatched(self, reservation_id: str) -> None: ...
+    async def adispatched(self, reservation_id: str) -> bool: ...
 
     def settle(self, reservation_id: str, used: Used, latency: float | None = None) -> None:
         """Replace what was reserved by what was used and free the slot. A second or late settle changes nothing.

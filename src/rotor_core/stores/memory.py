@@ -79,11 +79,14 @@ class MemoryStore:
             known = self._open.get(ask.id)
             return known.reservation if known is not None else self._decide(ask, now)
 
-    def dispatched(self, reservation_id: str) -> None:
+    def dispatched(self, reservation_id: str) -> bool:
         with self._turn as now:
             known = self._open.get(reservation_id)
-            if known is not None and now > known.at:
+            if known is None:
+                return False
+            if now > known.at + self._guards.slip:
                 known.move(now)
+            return known.holds(now)
 
     def settle(self, reservation_id: str, used: Used, latency: float | None = None) -> None:
         with self._turn as now:
@@ -135,8 +138,8 @@ class MemoryStore:
     async def areserve(self, ask: Ask) -> Grant:
         return self.reserve(ask)
 
-    async def adispatched(self, reservation_id: str) -> None:
-        self.dispatched(reservation_id)
+    async def adispatched(self, reservation_id: str) -> bool:
+        return self.dispatched(reservation_id)
 
     async def asettle(self, reservation_id: str, used: Used, latency: float | None = None) -> None:
         self.settle(reservation_id, used, latency)

@@ -16,6 +16,11 @@ from rotor_core._policy.content import fields, items
 Schema = Mapping[str, Any]
 
 TYPES: Final = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_COUNTS: Final = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
+_FIGURES: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+_TEXTS: Final = frozenset({"pattern", "$ref", "format"})
+_LARGEST: Final = 10_000
+"""The most that a schema may ask for of anything: more would be a way to keep the sandbox busy."""
 _GREATER: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
 _SMALLER: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
 _HINTS: Final = (
@@ -40,6 +45,8 @@ def check(schema: object, place: str = "schema", depth: int = 0) -> None:
         raise SchemaError(f"{place} is nested more than {_DEEPEST} deep")
     known = fields(cast("object", schema))
     _check_type(known.get("type"), place)
+    for key in known:
+        _check_keyword(key, known[key], f"{place}.{key}")
     for where, sub in _inside(known, place):
         check(sub, where, depth + 1)
 
@@ -55,14 +62,34 @@ def _inside(known: Schema, place: str) -> Iterator[tuple[str, object]]:
             raise SchemaError(f"{place}.{key} is not an array")
         if key != "required":
             yield from ((f"{place}.{key}[{n}]", sub) for n, sub in enumerate(items(known.get(key))))
-    if "items" in known and not isinstance(known["items"], list):
-        yield f"{place}.items", known["items"]
+    for key in ("items", "additionalProperties", "additionalItems"):
+        if isinstance(known.get(key), list):  # a tuple, as older drafts write it
+            yield from ((f"{place}.{key}[{n}]", sub) for n, sub in enumerate(items(known[key])))
+        elif key in known:
+            yield f"{place}.{key}", known[key]
 
 
 def _check_type(named: object, place: str) -> None:
-    for name in items(named) or (named,):
-        if name is not None and name not in TYPES:
+    for name in items(cast("object", named)) if isinstance(named, list) else (named,):
+        if name is not None and (not isinstance(name, str) or name not in TYPES):
             raise SchemaError(f"{place}.type: {name!r} is none of {', '.join(sorted(TYPES))}")
+
+
+def _check_keyword(key: str, value: object, place: str) -> None:
+    """A keyword whose value is computed with has to be of its kind."""
+    if key in _COUNTS:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+            raise SchemaError(f"{place} is not an integer from 0 to {_LARGEST}")
+    elif key in _FIGURES:
+        flag = isinstance(value, bool)
+        if not isinstance(value, int | float) or (flag and not key.startswith("exclusive")):
+            raise SchemaError(f"{place} is not a number")
+        if key == "multipleOf" and value <= 0:
+            raise SchemaError(f"{place} is not above 0")
+    elif (key in _TEXTS and not isinstance(value, str)) or (key == "enum" and not isinstance(value, list)):
+        raise SchemaError(f"{place} is not {'an array' if key == 'enum' else 'a text'}")
+    elif key == "required" and not all(isinstance(name, str) for name in items(cast("object", value))):
+        raise SchemaError(f"{place} holds what is no name")
 
 
 def resolved(schema: object, root: Schema) -> Schema:
@@ -141,4 +168,5 @@ def _pointed(reference: str, root: Schema) -> Schema:
             here = fields(here)[name]
         else:
             raise SchemaError(f"$ref {reference!r} points to nothing")
+    check(here, f"$ref {reference!r}")  # it may point to where nobody has looked yet
     return fields(here)

@@ -44,7 +44,7 @@ def read_chat(body: bytes) -> Asked:
     choice, forced = _choice(sent.get("tool_choice"), tools)
     shape, schema = _shape(sent.get("response_format"), messages)
     think, thoughts = _thinking(sent)
-    if sent.get("n") not in {None, 1}:
+    if sent.get("n") not in (None, 1):
         raise Malformed("'n' : number must be at most 1", "n")
     return Asked(
         model=model,
@@ -82,7 +82,7 @@ def _messages(sent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _check_message(message: Mapping[str, Any], place: str) -> None:
     role: object = message.get("role")
     content: object = message.get("content")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise Malformed(f"Invalid value: '{role}'. Supported values are: {', '.join(sorted(_ROLES))}.", f"{place}.role")
     if content is None and role != "assistant":
         raise Malformed(f"Invalid value for 'content': expected a string, got null. ({place})", f"{place}.content")
@@ -90,7 +90,7 @@ def _check_message(message: Mapping[str, Any], place: str) -> None:
         raise Malformed(f"Invalid type for '{place}.content': expected a string or an array.", f"{place}.content")
     for part in items(cast("object", content)):
         kind = fields(part).get("type")
-        if kind not in _PARTS:
+        if not isinstance(kind, str) or kind not in _PARTS:
             known = ", ".join(sorted(_PARTS))
             raise Malformed(f"Invalid value: '{kind}'. Supported values are: {known}.", f"{place}.content")
 
@@ -98,13 +98,13 @@ def _check_message(message: Mapping[str, Any], place: str) -> None:
 def _follow(message: Mapping[str, Any], open_calls: set[str], place: str) -> set[str]:
     """The calls that wait for an answer after this message. A conversation whose calls and answers do not match is refused."""
     if message.get("role") == "tool":
-        ident = message.get("tool_call_id")
+        ident = str(message.get("tool_call_id"))
         if ident not in open_calls:
             raise Malformed(
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.",
                 f"{place}.role",
             )
-        return open_calls - {str(ident)}
+        return open_calls - {ident}
     if open_calls:
         raise _unanswered(open_calls)
     calls = [fields(call) for call in items(message.get("tool_calls"))]
@@ -155,7 +155,7 @@ def _choice(choice: object, tools: tuple[Tool, ...]) -> tuple[Literal["auto", "n
     if isinstance(choice, str) and choice in {"auto", "none", "required"}:
         return cast('Literal["auto", "none", "required"]', choice), None
     name = fields(fields(choice).get("function")).get("name")
-    if name not in {tool.name for tool in tools}:
+    if not isinstance(name, str) or name not in {tool.name for tool in tools}:
         raise Malformed(f"Tool choice '{name or choice}' not found in 'tools' parameter.", "tool_choice")
     return "required", str(name)
 
