@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 CASES = {
-    "rotor_core": ("import httpx, pydantic, pluggy", "import rotor_core"),
-    "rotor_langchain": ("import langchain_core.language_models.chat_models", "import rotor_langchain"),
+    "import rotor_core": ("import httpx, pydantic, pluggy", "import rotor_core"),
+    "from rotor_core import Rotor": ("import httpx, pydantic, pluggy", "from rotor_core import Rotor"),
+    "import rotor_langchain": ("import langchain_core.language_models.chat_models", "import rotor_langchain"),
 }
 UNWANTED = ("langchain_core", "litellm", "tiktoken")
 ROUNDS = 5
@@ -25,7 +26,7 @@ def main() -> None:
     for name, (before, code) in CASES.items():
         seconds(before, code)
         added = statistics.median(seconds(before, code) for _ in range(ROUNDS)) * 1000
-        print(f"import {name} adds {added:.1f} ms to `{before}`")
+        print(f"{name} adds {added:.1f} ms to `{before}`")
     check = f"import sys, rotor_core; print([m for m in {UNWANTED!r} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout.strip()
     print(f"of {', '.join(UNWANTED)}, import rotor_core loads: {loaded}")

@@ -59,7 +59,12 @@ def test_a_listener_that_raises_is_logged_and_disturbs_nobody(caplog):
 
 def test_answers_and_failures_are_counted_by_deployment():
     stats = Stats()
-    for event in (SELECTED, answered(), answered(usage=None, cost=None), Failed(1.0, "r", "main", 1, "a/m#1", Failure("timeout"), 9.0)):
+    for event in (
+        SELECTED,
+        answered(),
+        answered(usage=None, cost=None),
+        Failed(1.0, "r", "main", 1, "a/m#1", Failure("timeout"), 9.0),
+    ):
         stats(event)
 
     row = stats.read("a/m#1")

@@ -51,10 +51,14 @@ def test_a_strangers_provider_stands_beside_ours():
 
 
 def test_a_plugin_that_cannot_be_imported_is_a_finding_and_the_others_load():
-    found = plugins.collect([Entry("broken", ImportError("no acme here")), Entry("good", providers(ProviderSpec("good", adapter="g:G")))])
+    found = plugins.collect(
+        [Entry("broken", ImportError("no acme here")), Entry("good", providers(ProviderSpec("good", adapter="g:G")))]
+    )
 
     assert "good" in found.providers
-    assert [(f.plugin, f.problem) for f in found.findings] == [("broken", "could not be loaded: ImportError: no acme here")]
+    assert [(f.plugin, f.problem) for f in found.findings] == [
+        ("broken", "could not be loaded: ImportError: no acme here")
+    ]
 
 
 def test_a_hook_that_does_not_exist_is_named_with_those_that_do():

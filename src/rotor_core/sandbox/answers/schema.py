@@ -47,6 +47,8 @@ def check(schema: object, place: str = "schema", depth: int = 0) -> None:
     _check_type(known.get("type"), place)
     for key in known:
         _check_keyword(key, known[key], f"{place}.{key}")
+    if not all(isinstance(name, str) for name in items(known.get("required"))):
+        raise SchemaError(f"{place}.required holds what is no name")
     for where, sub in _inside(known, place):
         check(sub, where, depth + 1)
 
@@ -88,8 +90,6 @@ def _check_keyword(key: str, value: object, place: str) -> None:
             raise SchemaError(f"{place} is not above 0")
     elif (key in _TEXTS and not isinstance(value, str)) or (key == "enum" and not isinstance(value, list)):
         raise SchemaError(f"{place} is not {'an array' if key == 'enum' else 'a text'}")
-    elif key == "required" and not all(isinstance(name, str) for name in items(cast("object", value))):
-        raise SchemaError(f"{place} holds what is no name")
 
 
 def resolved(schema: object, root: Schema) -> Schema:
