@@ -59,7 +59,8 @@ class Engine:
         self.hub, self.stats = Hub(), Stats()
         self.planner = Planner(catalog, ranking)
         self.holders = 0
-        self._adapters: dict[str, Adapter] = dict(adapters or {})
+        self._given: Mapping[str, Adapter] = dict(adapters or {})
+        self._adapters: dict[str, Adapter] = dict(self._given)
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._prefix = secrets.token_hex(6)
@@ -100,11 +101,12 @@ class Engine:
         await self.store.aclose()
 
     def renew(self) -> None:
-        """After a fork: nothing is shared with the parent but what the store shares."""
+        """After a fork: nothing is shared with the parent but what the store shares, and what the program gave us."""
         self._lock = threading.Lock()
         self._prefix = secrets.token_hex(6)
-        self.hub, self.stats = Hub(), Stats()
-        self._adapters.clear()
+        self.stats = Stats()
+        self.hub.renew()
+        self._adapters = dict(self._given)
 
 
 def open_store(catalog: Catalog, plugins: Plugins) -> Store:

@@ -342,7 +342,12 @@ def _record(
     error.deployment = deployment.id
     outcome = Outcome(None, error.failure, at - started, error.request_sent)
     yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
-    yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    hurried = work.deadline is not None and at >= work.deadline - SOON
+    if hurried and error.failure.kind == "timeout" and error.request_sent:
+        # The caller's own hurry ended it: that is no reason to keep others away from there.
+        yield from settle_as(reservation.id, AS_RESERVED)
+    else:
+        yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
     progress.attempts.append(Attempt(number, deployment.id, started, at - started, error.failure))
     progress.errors.append(error)
 

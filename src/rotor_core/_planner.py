@@ -1,7 +1,7 @@
 """Plans for one catalog, made once for each class of request and kept, so that a decision starts from an index, not a scan.
 
 Two requests are of one class when the same seats are eligible for both: needs, paid or not, and between which two of
-the pool's context sizes they fall.
+the pool's context sizes, and of its longest answers, they fall.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class _Draw:
     seats: tuple[Seat, ...]
     deployments: tuple[Deployment, ...]
     contexts: tuple[int, ...]
+    outputs: tuple[int, ...]
     model: str | None
 
 
@@ -45,7 +46,7 @@ class Planner:
     def __init__(self, catalog: Catalog, ranking: Ranking) -> None:
         self._catalog, self._ranking = catalog, ranking
         self._draws: dict[str, _Draw] = {}
-        self._plans: dict[tuple[str, Need, str | None], Planned] = {}
+        self._plans: dict[tuple[object, ...], Planned] = {}
 
     def deployments(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a pool, or of `provider/model`. Raises ConfigError for a name that is neither."""
@@ -58,13 +59,11 @@ class Planner:
     def plan(self, name: str, need: Need, prefer_category: str | None = None) -> Planned:
         """The plan for a class of requests. Raises ConfigError as `deployments` does."""
         draw = self._draw(name)
-        level = bisect_left(draw.contexts, need.context)
-        # The largest context in use stands for everything between it and the next smaller one.
-        need = replace(need, context=draw.contexts[level] if level < len(draw.contexts) else need.context)
-        key = (name, need if level < len(draw.contexts) else replace(need, context=-1), prefer_category)
+        context, output = _of_class(draw.contexts, need.context), _of_class(draw.outputs, need.output)
+        key = (name, need.capabilities, need.paid, context, output, prefer_category)
         planned = self._plans.get(key)
         if planned is None:
-            seats, rejections = eligible(draw.seats, need)
+            seats, rejections = eligible(draw.seats, replace(need, context=context, output=output))
             planned = Planned(build_plan(seats, self._ranking, self._catalog.policy, prefer_category), rejections)
             if len(self._plans) >= _KEPT:
                 self._plans.clear()
@@ -77,9 +76,10 @@ class Planner:
             seats = self._seats(name)
             deployments = tuple(seat.deployment for seat in seats)
             contexts = sorted({d.model.context for d in deployments if d.model.context is not None})
+            outputs = sorted({d.model.max_output for d in deployments if d.model.max_output is not None})
             models = {d.model.name for d in deployments}
             only = models.pop() if len(models) == 1 else None
-            draw = self._draws[name] = _Draw(seats, deployments, tuple(contexts), only)
+            draw = self._draws[name] = _Draw(seats, deployments, tuple(contexts), tuple(outputs), only)
         return draw
 
     def _seats(self, name: str) -> tuple[Seat, ...]:
@@ -100,3 +100,11 @@ class Planner:
             expected=f"a pool ({', '.join(self._catalog.pools) or 'none is configured'}), `auto`, or provider/model",
             suggestion=near[0] if near else None,
         )
+
+
+def _of_class(sizes: tuple[int, ...], wanted: int) -> int:
+    """The largest figure that the same sizes suffice for: it stands for all of its class."""
+    level = bisect_left(sizes, wanted)
+    if level < len(sizes):
+        return sizes[level]
+    return sizes[-1] + 1 if sizes else 0

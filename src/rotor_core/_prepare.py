@@ -44,16 +44,16 @@ def prepare(request_id: str, request: Request, options: Options, catalog: Catalo
     if request.response_format:
         read += text_tokens(json.dumps(request.response_format))
     expected = asked if asked is not None else estimate.output_tokens
-    tokens = read + expected
+    tokens, choices = read + expected, answers_wanted(request.params)
     effects = apply_rules(catalog.rules, read, task, complexity) if catalog.rules else NO_EFFECTS
     policy = catalog.policy
-    need = Need(needs(request), max(tokens, effects.require_context), policy.paid != "never")
+    need = Need(needs(request), max(tokens, effects.require_context), policy.paid != "never", asked or 0)
     planned = planner.plan(name, need, effects.prefer_category)
     return Work(
         id=request_id,
         pool=name,
         plan=planned.plan,
-        demand=Demand(read, expected, asked),
+        demand=Demand(read, expected * choices, asked and asked * choices),
         deployments=catalog.deployments,
         static=planned.rejections,
         ranking=policy.ranking,
@@ -86,6 +86,12 @@ def asked_output(params: Mapping[str, Any]) -> int | None:
     """How many tokens the caller allows the answer, under either of the field's names for it."""
     asked = params.get("max_tokens") or params.get("max_completion_tokens")
     return asked if isinstance(asked, int) and asked > 0 else None
+
+
+def answers_wanted(params: Mapping[str, Any]) -> int:
+    """How many answers one call is to give (`n`), each of which counts."""
+    wanted = params.get("n")
+    return wanted if isinstance(wanted, int) and wanted > 1 else 1
 
 
 _PART_NEEDS = {"image_url": "vision", "image": "vision", "input_audio": "audio"}

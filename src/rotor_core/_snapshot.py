@@ -120,13 +120,21 @@ def explain(work: Work, readings: Mapping[str, OptionReading], at: float) -> Exp
     verdicts: list[Verdict] = []
     later: list[tuple[float, str, str]] = []
     for tier in work.plan.tiers:
+        blocked_here: list[tuple[float, str, str]] = []
         scored = sorted(tier.options, key=lambda o: -work.plan.score(_standing(o, readings[o.id], work)))
         for candidate in scored:
             blocked = _blocked(work, candidate, readings[candidate.id], at)
             if blocked is None:
                 open_now.append((candidate.id, _praise(work.deployments[candidate.id], readings[candidate.id])))
             else:
-                later.append((blocked.retry_at or float("inf"), candidate.id, blocked.detail))
+                blocked_here.append((blocked.retry_at or float("inf"), candidate.id, blocked.detail))
+        soonest = min(blocked_here, default=None)
+        if (
+            soonest and not open_now and at < soonest[0] <= at + tier.max_wait
+        ):  # worth the wait, whatever is open behind it
+            blocked_here.remove(soonest)
+            open_now.append((soonest[1], f"worth waiting {soonest[0] - at:.1f} s for: {soonest[2]}"))
+        later += blocked_here
     for rank, (name, why) in enumerate(open_now, 1):
         verdicts.append(Verdict(name, "chosen" if rank == 1 else "ranked", rank, why))
     verdicts += [Verdict(name, "rejected", None, why) for _, name, why in sorted(later)]
@@ -149,20 +157,27 @@ def _blocked(work: Work, candidate: Option, reading: OptionReading, at: float) -
     for r in reading.limits:
         amount = work.demand.amount(r.limit, candidate.price)
         if amount > r.limit.value:
-            return Rejection("never_fits", f"needs {amount:,.0f} {r.limit.unit}; its limit is {_named(r)}")
+            return Rejection("never_fits", f"needs {_figure(amount, r)}; its limit is {_named(r)}")
         if amount > r.remaining:
             return Rejection(
                 "no_room",
-                f"{max(0.0, r.remaining):,.0f} left of {_named(r)}; needs {amount:,.0f}",
+                f"{_figure(max(0.0, r.remaining), r)} left of {_named(r)}; needs {_figure(amount, r)}",
                 reading.available_at,
             )
     return None
 
 
+def _figure(amount: float, reading: LimitReading) -> str:
+    return f"${amount:,.4f}" if reading.limit.unit == "usd" else f"{amount:,.0f}"
+
+
 def _named(reading: LimitReading) -> str:
     limit = reading.limit
-    period = f" per {limit.per}" if limit.per else " at once"
-    return f"{limit.value:,g} {limit.unit}{period}" if limit.unit != "concurrent" else f"{limit.value:g} at once"
+    if limit.per is None:
+        return f"{limit.value:g} at once"
+    period = limit.per if isinstance(limit.per, str) else f"{limit.per:g} s"
+    many = f"${limit.value:,g}" if limit.unit == "usd" else f"{limit.value:,g} {limit.unit}"
+    return f"{many} per {period}"
 
 
 def _praise(deployment: Deployment, reading: OptionReading) -> str:
@@ -172,7 +187,7 @@ def _praise(deployment: Deployment, reading: OptionReading) -> str:
     parts = [money]
     if reading.limits:
         scarcest = min(reading.limits, key=lambda r: r.remaining / r.limit.value)
-        parts.append(f"{scarcest.remaining:,.0f} left of {_named(scarcest)}")
+        parts.append(f"{_figure(scarcest.remaining, scarcest)} left of {_named(scarcest)}")
     else:
         parts.append("no limits known" if deployment.limits is None else "no limits")
     if reading.latency is not None:

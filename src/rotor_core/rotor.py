@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from rotor_core import _snapshot
 from rotor_core._adrive import adrive, adrive_stream
@@ -236,17 +237,32 @@ class Rotor:
         engine = self._live
         request = as_request(messages)
         if options:
+            _refuse_unknown(options)
             options["deadline"] = _instant(options.get("deadline"), engine.store)
         work = prepare(engine.next_id(), request, Options(**options), engine.catalog, engine.planner)
         return work, request, engine.ports if listen is None else _listening(engine.ports, listen)
 
 
+_OPTIONS = tuple(field.name for field in fields(Options))
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            near = get_close_matches(name, _OPTIONS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; a provider's own parameters go into `Request.params`"
+            raise TypeError(f"a request has no option {name!r}; there are {', '.join(_OPTIONS)}{hint}")
+
+
 def as_request(messages: Messages) -> Request:
-    """A text, a list of message dicts, or a `Request` as it is."""
+    """A text, a list of message dicts, or a `Request` as it is. Raises TypeError for anything else."""
     if isinstance(messages, Request):
         return messages
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
+    given: Any = messages
+    if not isinstance(given, Sequence) or not all(isinstance(one, Mapping) for one in cast("list[object]", given)):
+        raise TypeError("messages are a text, a list of dicts with `role` and `content`, or a `rotor_core.Request`")
     return Request(messages)
 
 

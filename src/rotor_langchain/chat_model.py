@@ -21,16 +21,16 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.uuid import uuid7
-from pydantic import AliasChoices, ConfigDict, Field, SecretStr, SkipValidation, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, SecretStr, SkipValidation, ValidationError, model_validator
 
 from rotor_core._version import __version__
 from rotor_langchain import tracing
 from rotor_langchain.answers import CALLS_FROM, first_chunk, last_chunk, to_chat_result, to_chunk
-from rotor_langchain.call import RUN, options_of, request_of
+from rotor_langchain.call import OWN, RUN, check_own, options_of, request_of
 from rotor_langchain.errors import TRANSLATED
 from rotor_langchain.events import NOBODY, AsyncTeller, Run, RunReference, Teller, audience
 from rotor_langchain.profile import profile_of
-from rotor_langchain.sources import open_rotor, refuse_unknown
+from rotor_langchain.sources import open_rotor, refuse_unknown, unreadable
 from rotor_langchain.structured import Method, Schema, json_schema_format, structured
 from rotor_langchain.tokens import count_in_messages, count_in_text
 from rotor_langchain.tools import Tool, ToolChoice, to_tool_choice, to_tools
@@ -106,7 +106,12 @@ class ChatRotor(BaseChatModel):
         def __init__(self, **given: Any) -> None:
             # Before pydantic, which would bury a ConfigError in an error of its own.
             refuse_unknown(type(self), given)
-            super().__init__(**{**given, "rotor": open_rotor(given)})
+            try:
+                super().__init__(**{**given, "rotor": open_rotor(given)})
+            except ValidationError as error:
+                raise unreadable(error) from None  # pydantic's would show the value, and be several lines long
+            for name in OWN:
+                check_own(name, getattr(self, name))
 
     @model_validator(mode="after")
     def _set_rotor_version(self) -> Self:

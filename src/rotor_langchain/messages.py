@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -29,23 +29,41 @@ Wire = dict[str, Any]
 
 def to_wire(messages: Iterable[BaseMessage]) -> list[Wire]:
     """Messages as OpenAI's chat completions take them. Raises ConfigError for content that has no such form."""
-    return [_BY_TYPE.get(type(message), _other)(message) for message in messages]
+    wire: list[Wire] = []
+    for message in messages:
+        if _brings_results(message):
+            # Results first: they answer the calls of the message before.
+            wire.extend(sorted(_converted(message), key=lambda made: made["role"] != "tool"))
+        else:
+            wire.append(_BY_TYPE.get(type(message), _other)(message))
+    return wire
+
+
+def _brings_results(message: BaseMessage) -> bool:
+    """Whether a user's message holds results of tools, as Anthropic writes them: OpenAI has messages of their own for those."""
+    content: Any = message.content
+    return (
+        isinstance(content, list)
+        and isinstance(message, HumanMessage)
+        and any(isinstance(block, dict) and block.get("type") == "tool_result" for block in cast("list[Any]", content))
+    )
 
 
 def _text_or_parts(message: BaseMessage) -> Any:
     """The content: a text as it is, blocks of whatever provider as OpenAI's parts (or a text, if they are all text)."""
     content: Any = message.content
-    if isinstance(content, str):
-        return content
+    return content if isinstance(content, str) else _converted(message)[0]["content"]
+
+
+def _converted(message: BaseMessage) -> list[Wire]:
     try:
-        converted: Any = convert_to_openai_messages([message])
+        return cast("list[Wire]", convert_to_openai_messages([message]))
     except ValueError as error:
         raise ConfigError(
             f"a {message.type} message holds a content block that has no form in chat completions: {error}",
             key="messages",
             expected="text, image, audio or file blocks",
         ) from error
-    return converted[0]["content"]
 
 
 def _human(message: BaseMessage) -> Wire:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic import AliasChoices, BaseModel, SecretStr, ValidationError
 
 from rotor_core._errors import ConfigError
+from rotor_langchain.call import check_own
 
 if TYPE_CHECKING:
     from rotor_core.rotor import Rotor
@@ -23,8 +25,9 @@ def open_rotor(given: Mapping[str, Any]) -> Rotor:
     shared: object = given.get("rotor")
     if shared is not None and not isinstance(shared, Rotor):
         raise ConfigError("is no engine", key="rotor", value=type(shared).__name__, expected="a rotor_core.Rotor")
-    rotor = shared or _made(given)
     model = given.get("model")
+    check_own("model", model)
+    rotor = shared or _made(given)
     if model is not None and model != AUTO:
         rotor.candidates(model)
     return rotor
@@ -34,6 +37,10 @@ def _made(given: Mapping[str, Any]) -> Rotor:
     from rotor_core.rotor import Rotor  # noqa: PLC0415  see `chat_model`
 
     config, models, key = given.get("config"), given.get("models"), given.get("api_key")
+    if config is not None and not isinstance(config, str | PathLike | Mapping):
+        raise ConfigError(
+            "is no configuration", key="config", value=type(config).__name__, expected="a file's path, or a mapping"
+        )
     if models is not None:
         from rotor_langchain.wrapped import rotor_over  # noqa: PLC0415  few need it
 
@@ -68,6 +75,12 @@ def refuse_unknown(kind: type[BaseModel], given: Mapping[str, Any]) -> None:
                 "go into model_kwargs",
                 suggestion=near[0] if near else None,
             )
+
+
+def unreadable(error: ValidationError) -> ConfigError:
+    """The first thing that is wrong with a keyword's value, without the value: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ConfigError(first["msg"][:1].lower() + first["msg"][1:], key=str(first["loc"][0]) if first["loc"] else None)
 
 
 _INTERNAL = frozenset({"custom_get_token_ids", "verbose", "name"})

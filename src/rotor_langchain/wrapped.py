@@ -105,14 +105,17 @@ def _seat(
             schemes=plugins.stores,
         )
     except ConfigError as error:
-        raise _placed(error, number, f"providers.{provider}.models.{name}") from error
+        inner = (f"providers.{provider}.models.{name}", f"providers.{provider}.keys[0]", f"pools.{POOL}[0]")
+        raise _placed(error, number, inner) from error
     seat = catalog.pools[POOL].seats[0]
     return catalog, replace(seat, deployment=_numbered(seat.deployment, model, seats))
 
 
-def _placed(error: ConfigError, number: int, prefix: str) -> ConfigError:
-    """The error as the reader of `models=[...]` finds it."""
-    key = (error.key or "").replace(prefix, f"models[{number}]")
+def _placed(error: ConfigError, number: int, inner: Sequence[str]) -> ConfigError:
+    """The error as the reader of `models=[...]` finds it, whichever of the `inner` places it names."""
+    key = error.key or ""
+    for place in inner:
+        key = key.replace(place, f"models[{number}]")
     return ConfigError(error.problem, key=key, value=error.value, expected=error.expected, suggestion=error.suggestion)
 
 

@@ -28,6 +28,8 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tracers import context as tracers
+from langsmith.run_helpers import tracing_context
 
 from rotor_core._errors import ProviderError
 from rotor_core._model import Deployment
@@ -57,18 +59,25 @@ class LangChainAdapter:
     """Calls the chat model that a deployment holds."""
 
     def call(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:  # noqa: ARG002
-        with _failures(deployment):
+        with _failures(deployment), _unheard():
             return _answer(_bound(deployment, request).invoke(request.source, _alone(), **_rest(request)))
 
     async def acall(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:
         with _failures(deployment):
             async with asyncio.timeout(timeout):
-                return _answer(await _bound(deployment, request).ainvoke(request.source, _alone(), **_rest(request)))
+                with _unheard():
+                    model = _bound(deployment, request)
+                    return _answer(await model.ainvoke(request.source, _alone(), **_rest(request)))
 
     def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:  # noqa: ARG002
         whole = _Whole()
         with _failures(deployment):
-            for message in _bound(deployment, request).stream(request.source, _alone(), **_rest(request)):
+            messages = iter(_bound(deployment, request).stream(request.source, _alone(), **_rest(request)))
+            while True:
+                with _unheard():
+                    message = next(messages, None)
+                if message is None:
+                    break
                 yield whole.chunk(message)
             yield whole.end()
 
@@ -79,7 +88,8 @@ class LangChainAdapter:
             while True:
                 try:
                     async with asyncio.timeout(timeout):
-                        message = await anext(messages)
+                        with _unheard():
+                            message = await anext(messages)
                 except StopAsyncIteration:
                     break
                 yield whole.chunk(message)
@@ -96,6 +106,22 @@ def _alone() -> RunnableConfig:
     return {"callbacks": []}
 
 
+@contextmanager
+def _unheard() -> Generator[None]:
+    """Without the tracers and counters that LangChain adds to each run by itself: ChatRotor's own run has told them all.
+
+    Entered for each step of a stream, not around it: what a generator sets stays set for whoever reads it.
+    """
+    hooks: Any = getattr(tracers, "_configure_hooks", ())  # there is no public way
+    held = [(hook[0], hook[0].set(None)) for hook in hooks]
+    try:
+        with tracing_context(enabled=False):
+            yield
+    finally:
+        for variable, token in held:
+            variable.reset(token)
+
+
 def _bound(deployment: Deployment, request: Request) -> Runnable[LanguageModelInput, AIMessage]:
     """The deployment's model, with the request's tools bound its own way."""
     model = deployment.handle
@@ -107,13 +133,25 @@ def _bound(deployment: Deployment, request: Request) -> Runnable[LanguageModelIn
         more["tool_choice"] = "any" if choice == "required" else choice
     if request.params.get("parallel_tool_calls") is not None:
         more["parallel_tool_calls"] = request.params["parallel_tool_calls"]
-    return cast("Runnable[LanguageModelInput, AIMessage]", model.bind_tools(list(request.tools), **more))
+    tools: list[Any] = list(request.tools)
+    if request.response_format is not None:
+        # Some models want tools of another form beside a schema (OpenAI's client: strict ones), and see to it here
+        # as they do for LangChain's agents, if only the tools are not in their final form yet.
+        more["response_format"] = request.response_format
+        tools = [_plain(tool) for tool in tools]
+    return cast("Runnable[LanguageModelInput, AIMessage]", model.bind_tools(tools, **more))
+
+
+def _plain(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A function alone, without the dress of OpenAI's wire, unless how strict it is has been said."""
+    function: Any = tool.get("function")
+    return function if isinstance(function, dict) and "strict" not in function else tool
 
 
 def _rest(request: Request) -> dict[str, Any]:
     """What is sent beside messages and tools."""
     rest = {name: value for name, value in request.params.items() if name != "parallel_tool_calls"}
-    if request.response_format is not None:
+    if request.response_format is not None and not request.tools:
         rest["response_format"] = request.response_format
     return rest
 

@@ -199,14 +199,14 @@ def test_a_failed_call_that_was_never_sent_gives_its_charge_back():
     assert script.of(c.Settle)[0].used == NOTHING_USED
 
 
-def test_a_provider_that_says_again_at_once_does_not_rest():
+def test_a_provider_that_says_again_at_once_rests_a_moment_so_that_another_is_asked_first():
     script = Script(
         {c.Reserve: [reservation(), reservation(number=2)], c.Call: [failure("rate_limit", retry_after=0.0), answer()]}
     )
 
     script.play(run(work(deployment()), REQUEST))
 
-    assert script.of(c.Rest) == []
+    assert [rest.until for rest in script.of(c.Rest)] == [100.5]
 
 
 def test_attempts_end_at_the_policys_number_and_every_error_is_kept():
@@ -262,6 +262,23 @@ def test_too_long_for_one_context_goes_only_to_larger_ones():
     script.play(run(work(small, same, large), REQUEST))
 
     assert script.of(c.Reserve)[1].ask.exclude == {"a/m#1", "b/m#1"}
+
+
+@pytest.mark.parametrize(("deadline", "rests"), [(102.5, 0), (500.0, 1), (None, 1)])
+def test_a_timeout_by_the_callers_own_deadline_puts_nobody_to_rest(deadline, rests):
+    script = Script(
+        {
+            c.Reserve: [reservation(), Refusal(100.0, 160.0, {})],
+            c.Now: [100.0, 100.0, *[102.5] * 9],
+            c.Call: failure("timeout"),
+        }
+    )
+
+    with pytest.raises(AttemptsFailed):
+        script.play(run(work(deployment(), deadline=deadline), REQUEST))
+
+    assert len(script.of(c.Rest)) == rests
+    assert script.of(c.Settle)[0].used == AS_RESERVED
 
 
 def test_a_call_has_no_longer_than_the_deadline_leaves():

@@ -1,5 +1,7 @@
 """From a request to work: which pool, which class of request, which needs; and how it is explained."""
 
+from dataclasses import replace
+
 import pytest
 from tests.kernel.made import PAID, catalog, deployment
 
@@ -55,6 +57,32 @@ def test_a_model_of_unknown_context_may_be_tried_with_anything():
     plans = planner(deployment("u", context=None), SMALL)
 
     assert [o.id for o in plans.plan("main", Need(context=10**6)).plan.options] == ["u/m#1"]
+
+
+def answering(name, most):
+    made = deployment(name)
+    return replace(made, model=replace(made.model, max_output=most))
+
+
+def test_who_asks_for_a_longer_answer_than_a_model_gives_is_sent_to_one_that_does():
+    short, long, unknown = answering("s", 100), answering("l", 400), answering("u", None)
+
+    def where(most):
+        return [o.id for o in prepared(asking(params={"max_tokens": most}), short, long, unknown).plan.options]
+
+    assert where(100) == ["s/m#1", "l/m#1", "u/m#1"]
+    assert where(101) == ["l/m#1", "u/m#1"]
+    assert where(401) == ["u/m#1"]
+    assert "100 tokens at most" in prepared(asking(params={"max_tokens": 101}), short, long).static["s/m#1"].detail
+
+
+def test_several_answers_of_one_call_are_reserved_several_times():
+    one = prepared(asking(params={"max_tokens": 50}), SMALL).demand
+    three = prepared(asking(params={"max_tokens": 50, "n": 3}), SMALL).demand
+
+    assert (three.output_tokens, three.max_tokens) == (3 * one.output_tokens, 150)
+    assert three.input_tokens == one.input_tokens
+    assert prepared(asking(params={"n": 1}), SMALL).demand == prepared(asking(), SMALL).demand
 
 
 def test_what_is_kept_is_bounded():
@@ -289,3 +317,35 @@ def test_a_concurrency_limit_reads_as_one():
     given = OptionReading("c/m#1", 1.0, None, None, (LimitReading("k", limit, 1, 0, 3, None),))
 
     assert next(iter(explain(work, {"c/m#1": given}, 100.0))).reason == "price unknown, 3 left of 4 at once"
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining", "said"),
+    [
+        (Limit("usd", 1.0, "day", "calendar"), 0.00005, "$0.0001 left of $1 per day; needs $0."),
+        (Limit("requests", 5, 30.0), 0.0, "0 left of 5 requests per 30 s; needs 1"),
+        (Limit("tokens", 100, "hour"), 60.0, "needs 265; its limit is 100 tokens per hour"),
+    ],
+)
+def test_figures_of_an_explanation_have_their_unit(limit, remaining, said):
+    one = deployment(limits=(limit,), price=PAID)
+    work = prepared(asking(), one)
+    given = OptionReading("a/m#1", None, None, None, (LimitReading("k", limit, 0.0, 0.0, remaining, None),))
+
+    assert next(iter(explain(work, {"a/m#1": given}, 100.0))).reason.startswith(said)
+
+
+def test_a_free_one_that_is_worth_the_wait_is_explained_as_the_choice():
+    limit = Limit("requests", 1, 5.0, "rolling")
+    free, paid = deployment("f", limits=(limit,)), deployment("p", price=PAID)
+    busy = OptionReading("f/m#1", 105.0, None, None, (LimitReading("k", limit, 1.0, 0.0, 0.0, 105.0),))
+    readings = {"f/m#1": busy, "p/m#1": OptionReading("p/m#1", 100.0, None, None, ())}
+
+    def places(max_wait_for_free):
+        policy = Policy(max_wait_for_free=max_wait_for_free)
+        return [
+            (v.deployment, v.verdict) for v in explain(prepared(asking(), free, paid, policy=policy), readings, 100.0)
+        ]
+
+    assert places(10.0) == [("f/m#1", "chosen"), ("p/m#1", "ranked")]
+    assert places(4.0) == [("p/m#1", "chosen"), ("f/m#1", "rejected")]

@@ -306,8 +306,16 @@ def test_what_is_not_there_is_a_clear_error(made):
         made(deployment(), policy=Policy(stream_break="continue"))
     with pytest.raises(ConfigError, match="no plugin offers such a store.*memory://"):
         Rotor.from_catalog(catalog(deployment(), store="redis://:secret@127.0.0.1"))
-    with pytest.raises(TypeError):
-        rotor.chat("hi", temprature=1)
+    with pytest.raises(TypeError, match="no option 'timout'.*did you mean 'timeout'"):
+        rotor.chat("hi", timout=1)
+    with pytest.raises(TypeError, match="no option 'logit_bias'.*Request.params"):
+        rotor.chat("hi", logit_bias=1)
+
+
+@pytest.mark.parametrize("given", [None, {"role": "user", "content": "hi"}, ["hi"], b"hi", 5])
+def test_what_are_no_messages_is_said_in_one_line(made, given):
+    with pytest.raises(TypeError, match="a text, a list of dicts"):
+        made(deployment()).chat(given)
 
 
 def test_a_closed_rotor_says_so_and_closes_once(made, adapter):
@@ -424,12 +432,39 @@ def test_a_forked_child_begins_with_nothing_in_flight_and_one_warning(made, capl
         rotor.acquire("still held here")
 
 
-def test_what_happens_after_a_fork_is_said_once(made, caplog):
+def test_what_happens_after_a_fork_is_said_once(caplog):
     from rotor_core import _engine
 
-    rotor = made(deployment())
-    with caplog.at_level(logging.WARNING, logger="rotor"):
-        _engine._after_fork()
+    with Rotor.from_config(config()) as rotor:
+        engine = rotor._engine
+        made_before = engine.ports.adapter(next(iter(engine.catalog.deployments.values())))
+        with caplog.at_level(logging.WARNING, logger="rotor"):
+            _engine._after_fork()
 
-    assert caplog.text.count("forked") == 1
-    assert rotor._engine._adapters == {}
+        assert caplog.text.count("forked") == 1
+        assert made_before not in engine._adapters.values()
+
+
+def test_adapters_and_listeners_that_a_program_gave_outlive_a_fork(made, adapter):
+    from rotor_core import _engine
+
+    rotor, heard = made(deployment()), []
+    rotor.on("answered", heard.append)
+
+    _engine._after_fork()
+
+    assert rotor.chat("hi").answer.text == "a/m#1"
+    assert adapter.calls == ["a/m#1"]
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("ranking", ["fastest", "balanced", "spread", "free-first"])
+def test_an_explanation_names_the_one_that_then_answers(made, ranking):
+    store = MemoryStore()
+    rotor = made(deployment("a"), deployment("b"), deployment("c"), policy=Policy(ranking=ranking), store=store)
+    for seconds in (0.9, 0.1, 0.5):
+        rotor.settle(rotor.acquire("hi"), Outcome(Usage(1, 1), None, seconds))
+
+    said = next(v.deployment for v in rotor.explain("hi") if v.verdict == "chosen")
+
+    assert said == rotor.chat("hi").deployment.id

@@ -1,6 +1,7 @@
 """Who could serve, and in what order: pure functions over made-up catalogs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from tests.kernel.made import PAID, deployment
@@ -40,6 +41,11 @@ def test_a_request_goes_only_where_its_tokens_fit():
     assert out(deployment(context=1000), context=1000) is None
     assert out(deployment(context=1000), context=1001).reason == "context"
     assert out(deployment(context=None), context=10**9) is None
+    short = replace(deployment(), model=replace(deployment().model, max_output=100))
+    assert out(short, output=100) is None
+    assert out(short, output=101) == Rejection(
+        "context", "its answers have 100 tokens at most, and `max_tokens` asks for more"
+    )
 
 
 def test_paid_never_leaves_out_what_costs_and_what_might():

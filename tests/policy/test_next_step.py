@@ -18,7 +18,11 @@ def test_scopes_stand_in_the_order_of_an_options_scopes():
 
 def test_a_told_wait_is_believed_to_the_second():
     assert rest_seconds(Failure("rate_limit", retry_after=213.84), 3, 0.9) == 213.84
-    assert rest_seconds(Failure("rate_limit", retry_after=-5.0), 1, 0.5) == 0.0
+
+
+@pytest.mark.parametrize("told", [0.0, -5.0])
+def test_who_is_told_to_come_back_at_once_waits_a_moment_all_the_same(told):
+    assert rest_seconds(Failure("rate_limit", retry_after=told), 1, 0.5) == 0.5
 
 
 def test_an_untold_wait_doubles_with_each_attempt_and_varies_by_a_quarter():

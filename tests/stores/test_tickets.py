@@ -9,7 +9,7 @@ import pytest
 from tests.stores.made import START, ask, at_a_time, in_order, option, plan, rpm, tpm, world
 
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Refusal, Reservation, Ticket, Tier
-from rotor_core._model import BoundLimit
+from rotor_core._model import BoundLimit, Limit
 from rotor_core.stores.memory import MemoryStore
 
 
@@ -427,3 +427,36 @@ def test_under_threads_no_wake_up_is_lost_and_no_slot_is_taken_twice(slots):
     assert most <= 2 * slots
     assert len(store._queue) == 0
     assert store._open == {}
+
+
+def test_a_slot_that_is_freed_before_its_window_opens_has_the_waiter_ask_again_at_that_instant():
+    store, hands = world()
+    of = plan((option("a", at_a_time(1), Limit("requests", 1, 10.0, "rolling")), option("b", at_a_time(1))))
+    held = {grant.deployment: grant.id for grant in (store.reserve(ask(of)), store.reserve(ask(of)))}
+    asks, called = waiting(store, of, "waiter", max_wait=60.0)
+
+    hands.at += 2.0
+    store.settle(held["a"], AS_RESERVED)
+
+    assert called == ["waiter"]
+    again = store.reserve(asks["waiter"])
+    assert isinstance(again, Ticket)
+    assert again.check_at == pytest.approx(START + 10.0, abs=0.1)
+    hands.at = again.check_at
+    assert store.reserve(asks["waiter"]).deployment == "a"
+
+
+def test_room_that_is_given_back_goes_to_the_first_for_whom_it_is_enough():
+    store, _ = world()
+    slot, window = option("slot", at_a_time(1)), option("window", tpm(100, "rolling"))
+    store.reserve(ask(plan(slot)))
+    held = [store.reserve(ask(plan(window), tokens=50)) for _ in range(2)]
+    of = plan((slot, window))
+    large, called = waiting(store, of, "large", tokens=90)
+    small, called_too = waiting(store, of, "small", tokens=10)
+
+    store.settle(held[0].id, NOTHING_USED)
+
+    assert (called, called_too) == ([], ["small"])
+    assert store.reserve(small["small"]).deployment == "window"
+    assert isinstance(store.reserve(large["large"]), Ticket)

@@ -13,11 +13,15 @@ _SATISFIED_BY = {"json_mode": frozenset({"json_mode", "json_schema"})}
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the selection must respect. `context`: tokens of prompt and answer together. `paid`: whether money may be spent."""
+    """What the selection must respect. `context`: tokens of prompt and answer together. `paid`: whether money may be spent.
+
+    `output`: the longest answer that the caller asked to be allowed, in tokens; 0 where the caller did not say.
+    """
 
     capabilities: frozenset[str] = frozenset()
     context: int = 0
     paid: bool = True
+    output: int = 0
 
 
 def missing(model: Model, capabilities: frozenset[str]) -> list[str]:
@@ -39,6 +43,10 @@ def rejection(seat: Seat, need: Need) -> Rejection | None:
         return Rejection("capability", f"has no {', '.join(lacking)}")
     if model.context is not None and need.context > model.context:
         return Rejection("context", f"its context of {model.context:,} tokens is too small")
+    if model.max_output is not None and need.output > model.max_output:
+        return Rejection(
+            "context", f"its answers have {model.max_output:,} tokens at most, and `max_tokens` asks for more"
+        )
     return None
 
 

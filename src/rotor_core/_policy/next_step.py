@@ -22,6 +22,8 @@ SCOPES: Final[tuple[ScopeName, ...]] = ("deployment", "quota", "credential", "pr
 """In the order of `Option.scopes`."""
 
 HOUR: Final = 3600.0
+LEAST_TOLD: Final = 0.5
+"""Seconds. Who says "again after 0 seconds" has rounded down: asked again at once, it would only refuse again."""
 JITTER: Final = 0.25
 """A rest of our own choosing varies by a quarter either way, so that many callers do not come back together."""
 
@@ -64,7 +66,7 @@ def rest_seconds(failure: Failure, attempt: int, chance: float) -> float | None:
     """How long its scope rests after this failure, or None. `attempt` from 1; `chance` from [0, 1)."""
     reaction = REACTIONS[failure.kind]
     if reaction.told and failure.retry_after is not None:
-        return max(0.0, failure.retry_after)
+        return failure.retry_after if failure.retry_after > 0 else LEAST_TOLD
     if reaction.rest is None:
         return None
     return reaction.rest * float(2 ** (attempt - 1)) * (1 + JITTER * (2 * chance - 1))

@@ -40,6 +40,10 @@ class Hub:
 
         return off
 
+    def renew(self) -> None:
+        """After a fork: another lock, the same listeners."""
+        self._lock = threading.Lock()
+
     def emit(self, event: Event) -> None:
         for name in (event.name, "*"):
             for listener in self._listeners.get(name, ()):

@@ -10,14 +10,15 @@ from rotor_core._ledger import Ask, Plan
 
 
 class Waiter:
-    """An asker with a ticket. `called`: what to run when the ticket is worth redeeming."""
+    """An asker with a ticket. `called`: what to run when the ticket is worth redeeming; `check_at`: when it asks by itself."""
 
-    __slots__ = ("ask", "asked_at", "called", "give_up_at", "place")
+    __slots__ = ("ask", "asked_at", "called", "check_at", "give_up_at", "place")
 
     def __init__(self, ask: Ask, asked_at: float, give_up_at: float, number: int) -> None:
         self.ask, self.asked_at, self.give_up_at = ask, asked_at, give_up_at
         self.place = (-ask.priority, number)
         self.called: Callable[[], None] | None = None
+        self.check_at = give_up_at
 
 
 class Queue:

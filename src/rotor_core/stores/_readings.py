@@ -41,6 +41,7 @@ def read_option(option: Option, meters: Meters, reserved: Mapping[str, float], n
         rests_until=rest.until if rest else None,
         limits=tuple(readings[bound.key] for bound in option.limits),
         served=stats.served if stats else 0,
+        latency=stats.latency if stats else None,
     )
 
 

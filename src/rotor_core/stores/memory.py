@@ -26,6 +26,9 @@ from rotor_core.stores._reasons import reasons
 from rotor_core.stores._turn import Turns
 from rotor_core.stores.clock import Clock
 
+MISSES = 8
+"""Waiters for whom room that came back in a window may be too small, before the others behind them are not tried."""
+
 
 class MemoryStore:
     """A `Store` in this process's memory.
@@ -176,8 +179,9 @@ class MemoryStore:
         choice = choose(index, want, asked_at, give_up_at)
         if isinstance(choice, Queued):
             if waiter is None:
-                self._queue.add(ask, asked_at, give_up_at)
-            return Ticket(ask.id, asked_at, min(choice.check_at, self._next_lease_end()), give_up_at)
+                waiter = self._queue.add(ask, asked_at, give_up_at)
+            waiter.check_at = min(choice.check_at, self._next_lease_end())
+            return Ticket(ask.id, asked_at, waiter.check_at, give_up_at)
         if waiter is not None:
             self._queue.remove(ask.id)
         if isinstance(choice, Taken):
@@ -222,6 +226,7 @@ class MemoryStore:
         """Choose again for those in the queue, in order, over their whole plans, while a slot is free."""
         keys = {bound.key for bound in freed.option.limits}
         plans = [plan for plan in self._queue.plans() if not keys.isdisjoint(self._index(plan, now).keys)]
+        misses = 0
         for waiter in self._queue.in_order(plans):
             if waiter.give_up_at < now:
                 if waiter.give_up_at + self._lease < now:
@@ -230,16 +235,22 @@ class MemoryStore:
             placed = self._place(waiter, now)
             if placed and waiter.called is not None:
                 self._turn.called.append(waiter.called)
-            more = any(gate.slots.fits(1) for gate in freed.gates) if freed.gates else placed
+            misses += not placed
+            more = any(gate.slots.fits(1) for gate in freed.gates) if freed.gates else misses < MISSES
             if not more:
                 return
 
     def _place(self, waiter: Waiter, now: float) -> bool:
-        """Make the reservation that a waiter's ticket is for, if there is something for it now."""
+        """Make the reservation that a waiter's ticket is for, if there is something for it now.
+
+        Where a slot is free and only a window is not yet, the waiter may have to ask again earlier than it knows.
+        """
         ask = waiter.ask
         want = self._want(ask, now)
         choice = choose(self._index(ask.plan, now), want, waiter.asked_at, waiter.give_up_at)
         if not isinstance(choice, Taken):
+            if isinstance(choice, Queued) and choice.check_at < waiter.check_at and waiter.called is not None:
+                self._turn.called.append(waiter.called)
             return False
         self._queue.remove(ask.id)
         self._take(ask, want, choice, waiter.asked_at)
