@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import lru_cache
+from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +34,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # not NaN
+    return isinstance(value, int | float) and not isinstance(value, bool) and not isnan(value)
 
 
 def _is_whole(value: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from langchain_core.messages import (
     AIMessage,
@@ -41,12 +41,9 @@ def to_wire(messages: Iterable[BaseMessage]) -> list[Wire]:
 
 def _brings_results(message: BaseMessage) -> bool:
     """Whether a user's message holds results of tools, as Anthropic writes them: OpenAI has messages of their own for those."""
-    content: Any = message.content
-    return (
-        isinstance(content, list)
-        and isinstance(message, HumanMessage)
-        and any(isinstance(block, dict) and block.get("type") == "tool_result" for block in cast("list[Any]", content))
-    )
+    if not isinstance(message, HumanMessage) or isinstance(message.content, str):
+        return False
+    return any(not isinstance(block, str) and block.get("type") == "tool_result" for block in message.content)
 
 
 def _text_or_parts(message: BaseMessage) -> Any:
@@ -57,7 +54,7 @@ def _text_or_parts(message: BaseMessage) -> Any:
 
 def _converted(message: BaseMessage) -> list[Wire]:
     try:
-        return cast("list[Wire]", convert_to_openai_messages([message]))
+        return convert_to_openai_messages([message])
     except ValueError as error:
         raise ConfigError(
             f"a {message.type} message holds a content block that has no form in chat completions: {error}",

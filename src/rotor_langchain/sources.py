@@ -37,10 +37,9 @@ def _made(given: Mapping[str, Any]) -> Rotor:
     from rotor_core.rotor import Rotor  # noqa: PLC0415  see `chat_model`
 
     config, models, key = given.get("config"), given.get("models"), given.get("api_key")
-    if config is not None and not isinstance(config, str | PathLike | Mapping):
-        raise ConfigError(
-            "is no configuration", key="config", value=type(config).__name__, expected="a file's path, or a mapping"
-        )
+    if not _may_be_config(config):
+        kind = type(config).__name__
+        raise ConfigError("is no configuration", key="config", value=kind, expected="a file's path, or a mapping")
     if models is not None:
         from rotor_langchain.wrapped import rotor_over  # noqa: PLC0415  few need it
 
@@ -48,6 +47,10 @@ def _made(given: Mapping[str, Any]) -> Rotor:
     if config is None and key is not None and "/" in str(given.get("model")):
         return Rotor.from_config(_of_one_key(str(given["model"]), key))
     return Rotor.from_config(config)
+
+
+def _may_be_config(config: object) -> bool:
+    return config is None or isinstance(config, str | PathLike | Mapping)
 
 
 def _of_one_key(model: str, key: SecretStr | str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tracers import context as tracers
-from langsmith.run_helpers import tracing_context
+from langsmith.run_helpers import tracing_context  # pyright: ignore[reportUnknownVariableType]
 
 from rotor_core._errors import ProviderError
 from rotor_core._model import Deployment
@@ -137,15 +137,26 @@ def _bound(deployment: Deployment, request: Request) -> Runnable[LanguageModelIn
     if request.response_format is not None:
         # Some models want tools of another form beside a schema (OpenAI's client: strict ones), and see to it here
         # as they do for LangChain's agents, if only the tools are not in their final form yet.
-        more["response_format"] = request.response_format
+        more["response_format"] = _titled(request.response_format)
         tools = [_plain(tool) for tool in tools]
     return cast("Runnable[LanguageModelInput, AIMessage]", model.bind_tools(tools, **more))
+
+
+def _titled(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, with the schema's name in the schema too: LangChain's own models look for it there."""
+    about: Any = wanted.get("json_schema")
+    if not isinstance(about, dict) or "schema" not in about:
+        return wanted
+    described = cast("dict[str, Any]", about)
+    return {**wanted, "json_schema": {**described, "schema": {"title": described.get("name"), **described["schema"]}}}
 
 
 def _plain(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """A function alone, without the dress of OpenAI's wire, unless how strict it is has been said."""
     function: Any = tool.get("function")
-    return function if isinstance(function, dict) and "strict" not in function else tool
+    if isinstance(function, dict) and "strict" not in function:
+        return cast("Mapping[str, Any]", function)
+    return tool
 
 
 def _rest(request: Request) -> dict[str, Any]:

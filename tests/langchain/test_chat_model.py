@@ -56,6 +56,61 @@ def test_a_misspelt_keyword_is_named_with_the_nearest_one(keyword: str, meant: s
         ChatRotor(config=CONFIG, **{keyword: 1})
 
 
+@pytest.mark.parametrize(("keyword", "meant"), [("temprature", "temperature"), ("deadlin", "deadline")])
+async def test_a_call_refuses_a_keyword_that_is_all_but_one_of_ours(keyword: str, meant: str):
+    rotor, adapter = scripted()
+    model = ChatRotor(rotor=rotor)
+
+    with pytest.raises(ConfigError, match=f"{keyword}: there is no such keyword.*did you mean '{meant}'"):
+        model.invoke("hi", **{keyword: 1})
+    with pytest.raises(ConfigError, match=keyword):
+        [_ async for _ in model.astream("hi", **{keyword: 1})]
+
+    assert adapter.calls == []
+
+
+@pytest.mark.parametrize("name", ["top_k", "min_tokens", "models", "reasoning_effort", "stream_options", "user"])
+def test_a_providers_own_parameter_is_sent_as_it_stands(name: str):
+    rotor, adapter = scripted()
+
+    ChatRotor(rotor=rotor).invoke("hi", **{name: 7})
+
+    assert adapter.last.params == {name: 7}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("deadline", "soon"), ("timeout", "x"), ("timeout", -1), ("timeout", 0), ("max_retries", -1),
+        ("max_retries", "x"), ("priority", "high"), ("model", 3), ("task", 3),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_sent(keyword: str, value: Any):
+    rotor, adapter = scripted()
+
+    with pytest.raises(ConfigError, match=f"^{keyword}: "):
+        ChatRotor(rotor=rotor).invoke("hi", **{keyword: value})
+    with pytest.raises(ConfigError, match=f"^{keyword}: "):
+        ChatRotor(rotor=rotor, **{keyword: value})
+
+    assert adapter.calls == []
+
+
+def test_a_keywords_wrong_value_is_one_line_that_does_not_show_it():
+    for given in ({"temperature": "the-secret"}, {"model_kwargs": "the-secret"}, {"api_key": {"x": "the-secret"}}):
+        with pytest.raises(ConfigError) as raised:
+            ChatRotor(config=CONFIG, **given)
+        assert str(raised.value).startswith(f"{next(iter(given))}: ")
+        assert "the-secret" not in repr(raised.value) + str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("config", [3, ["rotor.yaml"]])
+def test_what_is_no_configuration_is_said_to_be_none(config: Any):
+    with pytest.raises(ConfigError, match="config: is no configuration"):
+        ChatRotor(config=config)
+
+
 def test_a_bad_configuration_is_said_when_the_model_is_made_and_as_it_is():
     with pytest.raises(ConfigError, match=r"providers\.local\.base_ulr.*did you mean 'base_url'"):
         ChatRotor(config={"version": 1, "providers": {"local": {"base_ulr": "x"}}})

@@ -116,3 +116,21 @@ def test_a_kind_of_message_that_nobody_knows_is_named():
 
     with pytest.raises(ConfigError, match="no such kind of message.*Odd"):
         to_wire([Odd(content="x")])
+
+
+def test_results_of_tools_in_a_users_message_become_tool_messages_and_what_stands_beside_them_stays():
+    made = to_wire(
+        [
+            AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]),
+            HumanMessage(
+                [
+                    {"type": "tool_result", "tool_use_id": "c1", "content": "3"},
+                    {"type": "text", "text": "and now?"},
+                ]
+            ),
+        ]
+    )
+
+    assert [m["role"] for m in made] == ["assistant", "tool", "user"]
+    assert (made[1]["tool_call_id"], made[1]["content"]) == ("c1", "3")
+    assert made[2]["content"] == "and now?"

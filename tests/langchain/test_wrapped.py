@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.exceptions import ModelAuthenticationError, ModelRateLimitError
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
@@ -131,6 +132,51 @@ async def test_tokens_of_the_inner_model_are_not_shown_twice():
 
     assert [e["event"] for e in events].count("on_chat_model_start") == 1
     assert "".join(e["data"]["chunk"].content for e in events if e["event"] == "on_chat_model_stream") == "hello"
+
+
+async def test_tokens_are_counted_once_by_a_handler_that_hears_every_run():
+    model = ChatRotor(models=[Own()])
+
+    with get_usage_metadata_callback() as counted:
+        model.invoke("hi")
+        await model.ainvoke("hi")
+        list(model.stream("hi"))
+        [_ async for _ in model.astream("hi")]
+
+    assert list(counted.usage_metadata) == ["own/own-1"]
+    assert counted.usage_metadata["own/own-1"]["total_tokens"] == 4 * 5
+
+
+def test_a_stream_that_is_left_early_leaves_the_callers_own_counter_in_place():
+    with get_usage_metadata_callback() as counted:
+        stream = ChatRotor(models=[Own()]).stream("hi")
+        next(stream)
+        FakeListChatModel(responses=["x"]).invoke("hi")
+        Own().invoke("hi")
+        stream.close()
+        ChatRotor(models=[Own()]).invoke("hi")
+
+    assert counted.usage_metadata["own/own-1"]["total_tokens"] == 5
+
+
+async def test_beside_a_schema_a_model_is_given_tools_in_the_form_that_it_wants_there():
+    own = Own()
+    schema = {"type": "json_schema", "json_schema": {"name": "Sum", "schema": {"type": "object", "properties": {}}}}
+
+    await ChatRotor(models=[own]).bind_tools([add], response_format=schema).ainvoke("hi")
+
+    sent = own.seen[0][1]
+    assert sent["tools"][0]["name"] == "add"
+    assert sent["response_format"]["json_schema"]["schema"] == {"title": "Sum", "type": "object", "properties": {}}
+    bound = ChatOpenAI(model="m", api_key="k").bind_tools(sent["tools"], response_format=sent["response_format"])
+    assert bound.kwargs["tools"][0]["function"]["strict"] is True
+
+
+def test_an_error_in_an_entrys_options_names_the_entry():
+    entries = [Own(), (Own(model="own-2"), {"priority": "x"})]
+
+    with pytest.raises(ConfigError, match=r"^models\[1\]\.priority"):
+        ChatRotor(models=entries)
 
 
 async def test_tools_are_bound_each_models_own_way():
