@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from rotor_core._errors import ConfigError
 from rotor_core._ledger import Plan, Rejection
@@ -91,6 +90,8 @@ class Planner:
             return pinned
         models = dict.fromkeys(d.name for d in self._catalog.deployments.values())
         known = [*self._catalog.pools, *models]
+        from difflib import get_close_matches  # noqa: PLC0415  only for this
+
         near = get_close_matches(name, known, 1)
         raise ConfigError(
             "there is no such pool or model",

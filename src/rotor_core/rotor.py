@@ -9,11 +9,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from rotor_core import _snapshot
 from rotor_core._adrive import adrive, adrive_stream
 from rotor_core._drive import drive, drive_stream
 from rotor_core._engine import Engine, hold, release, share
@@ -25,12 +23,14 @@ from rotor_core._outcome import ABANDONED, Outcome
 from rotor_core._ports import Ports
 from rotor_core._prepare import AUTO, Options, prepare
 from rotor_core._request import Request
-from rotor_core._snapshot import Explanation
 from rotor_core._streams import AsyncChunkStream, ChunkStream
 from rotor_core.adapters.base import Adapter
 from rotor_core.observe.hub import Listener, tell
 from rotor_core.plugins import Plugins, installed
 from rotor_core.stores.base import Store
+
+if TYPE_CHECKING:
+    from rotor_core._snapshot import Explanation
 
 Messages = str | Request | Sequence[Mapping[str, Any]]
 Source = str | os.PathLike[str] | Mapping[str, Any] | None
@@ -145,12 +145,16 @@ class Rotor:
 
     def explain(self, messages: Messages, **options: Any) -> Explanation:
         """Who would answer this now, and why not the others. Takes nothing and sends nothing."""
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
         work, _, ports = self._begin(messages, None, options)
         readings = {r.id: r for r in ports.store.read(work.plan.options)}
         return _snapshot.explain(work, readings, ports.store.now())
 
     def status(self) -> dict[str, Any]:
         """Every pool and deployment as it stands: the mapping that `rotor status --json` prints."""
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
         engine = self._live
         deployments = list(engine.catalog.deployments.values())
         readings = engine.store.read(_snapshot.options_of(deployments))
@@ -167,6 +171,8 @@ class Rotor:
 
     def pool_state(self, model: str | None = None) -> dict[str, Any]:
         """How many deployments of a pool are available, waiting, cooling or invalid."""
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
         engine = self._live
         readings = engine.store.read(_snapshot.options_of(self.candidates(model)))
         return _snapshot.pool_state(model or engine.catalog.default_pool, readings, engine.store.now())
@@ -249,6 +255,8 @@ _OPTIONS = tuple(field.name for field in fields(Options))
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
     for name in options:
         if name not in _OPTIONS:
+            from difflib import get_close_matches  # noqa: PLC0415  only for this
+
             near = get_close_matches(name, _OPTIONS, 1)
             hint = f"; did you mean {near[0]!r}?" if near else "; a provider's own parameters go into `Request.params`"
             raise TypeError(f"a request has no option {name!r}; there are {', '.join(_OPTIONS)}{hint}")
