@@ -213,3 +213,13 @@ def test_recorded_errors_of_openai_and_groq_are_all_understood():
 def test_recorded_errors_of_everyone_else_are_mostly_understood():
     told = Counter(judge(row)[1] for row in recorded())
     assert told[True] / told.total() >= 0.95
+
+
+@pytest.mark.parametrize("provider", ["groq", "lab", "my-groq"])
+@pytest.mark.parametrize("status", [400, None])
+def test_what_the_model_made_of_a_tool_call_is_no_fault_of_the_request_whatever_the_provider_is_called(
+    provider, status
+):
+    body = '{"error": {"message": "Failed to call a function.", "type": "invalid_request_error", "code": "tool_use_failed"}}'
+
+    assert classify_failure(provider, status, {}, body).kind == "server_error"

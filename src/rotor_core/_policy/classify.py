@@ -76,6 +76,9 @@ GENERAL: Final[Dialect] = (
         r"|extra usage is required|payment required|out of credits|arrears|overdue",
     ),
     _rule("quota_exhausted", codes="insufficient_quota quota_exhausted"),
+    # Not the request is at fault but what the model made of it: asked again, or elsewhere, it may do better. Groq's
+    # words, in a table for all, because its endpoint may go by any name in a configuration.
+    _rule("server_error", codes="tool_use_failed json_validate_failed"),
     _rule(
         "too_large",
         413,
@@ -133,11 +136,7 @@ GENERAL: Final[Dialect] = (
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
     {
         "openai": (_rule("overloaded", codes="slow_down"),),
-        "groq": (
-            # Not the request is at fault but what the model made of it: asked again, or elsewhere, it may do better.
-            _rule("server_error", codes="tool_use_failed json_validate_failed"),
-            _rule("overloaded", 498),
-        ),
+        "groq": (_rule("overloaded", 498),),
     }
 )
 """By provider: what one of them says differently. Its rules come before the general ones."""

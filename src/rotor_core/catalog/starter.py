@@ -11,8 +11,6 @@ version: 1
 
 # Where limits are counted. In memory: for this process alone.
 store: memory://
-# store: sqlite:///rotor.db            # several processes on one machine; survives a restart
-# store: redis://127.0.0.1:6379/0      # several machines
 
 providers:
   groq:
