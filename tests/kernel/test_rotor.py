@@ -224,6 +224,15 @@ def test_a_slot_is_handed_from_thread_to_thread_and_none_waits_for_ever(made, ad
     assert max(most) == 1
 
 
+def test_where_no_limits_are_known_equals_take_turns(made, adapter):
+    rotor = made(deployment(limits=None), deployment("b", limits=None), deployment("p", price=PAID, limits=None))
+
+    for _ in range(6):
+        rotor.chat("hi")
+
+    assert (adapter.calls.count("a/m#1"), adapter.calls.count("b/m#1")) == (3, 3)
+
+
 def test_a_failing_one_is_left_for_another(made, adapter):
     adapter.reply = lambda d: failure("server_error") if d.id == "a/m#1" else answer(d.id)
     rotor = made(deployment(), deployment("b", price=PAID))

@@ -233,7 +233,7 @@ def test_a_models_own_error_is_understood_and_the_next_model_answers(error: Exce
 
 def test_an_error_of_programming_is_shown_as_it_is():
     with pytest.raises(TypeError, match="mine"):
-        ChatRotor(models=[Own(fails=[TypeError("mine")]), Own()]).invoke("hi")
+        ChatRotor(models=[Own(fails=[TypeError("mine")]), Own(fails=[TypeError("mine")])]).invoke("hi")
 
 
 def test_when_all_fail_the_error_is_langchains():

@@ -114,6 +114,8 @@ def standing(headroom=1.0, served=0, latency=None, weight=1.0, price=0.0):
     [
         ("free-first", standing(0.9), standing(0.5)),
         ("free-first", standing(0.5, weight=2), standing(0.9)),
+        ("free-first", standing(1.0, served=10**6), standing(1.0, served=10**6 + 1)),
+        ("free-first", standing(0.5 + 1e-4, served=10**6), standing(0.5)),
         ("cheapest", standing(0.9), standing(0.5)),
         ("fastest", standing(latency=0.1), standing(latency=0.2)),
         ("fastest", standing(latency=None), standing(latency=0.001)),

@@ -231,7 +231,8 @@ def test_what_one_option_takes_of_a_shared_limit_counts_against_the_others_at_on
     org = BoundLimit("org", rpm(10, "calendar"))
     of = plan((option("a", org), option("b", org), option("c", rpm(10, "calendar"))))
 
-    assert [store.reserve(ask(of)).deployment for _ in range(5)] == ["a", "c", "a", "c", "a"]
+    names = [store.reserve(ask(of)).deployment for _ in range(5)]
+    assert ["a" if name in "ab" else name for name in names] == ["a", "c", "a", "c", "a"]
 
 
 def test_in_a_small_tier_the_order_is_exact_although_nobody_touched_what_has_refilled():

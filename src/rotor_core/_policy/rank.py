@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log1p
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +16,9 @@ from rotor_core._ledger import Score, Standing
 from rotor_core._model import Deployment
 
 _UNKNOWN_PRICE: Final = float("inf")
+
+_TURN: Final = 1e-6
+"""What having served counts for: less than any difference in room, and still told apart after a million grants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,11 @@ def _all_alike(_: Deployment) -> float:
 
 
 def most_headroom(standing: Standing) -> float:
-    """The option with the largest part of its scarcest limit left; a heavier one stands as if it had more left."""
-    return standing.headroom * standing.weight
+    """The option with the largest part of its scarcest limit left; a heavier one stands as if it had more left.
+
+    Equals take turns: where no limits are known, all are equals, and none of them should bear it all.
+    """
+    return standing.headroom * standing.weight - _TURN * log1p(standing.served / standing.weight)
 
 
 def _least_served(standing: Standing) -> float:
