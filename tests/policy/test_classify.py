@@ -223,3 +223,16 @@ def test_what_the_model_made_of_a_tool_call_is_no_fault_of_the_request_whatever_
     body = '{"error": {"message": "Failed to call a function.", "type": "invalid_request_error", "code": "tool_use_failed"}}'
 
     assert classify_failure(provider, status, {}, body).kind == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Rate limit reached for requests", "rate_limit"),
+        ("The allocated quota exceeded for this key", "quota_exhausted"),
+        ("You exceeded your current quota, please check your plan and billing details.", "quota_exhausted"),
+        ("Rate limit reached: try again in 3s", "rate_limit"),
+    ],
+)
+def test_an_allotment_that_is_used_up_without_a_wait_is_no_minutes_limit(said, kind):
+    assert classify_failure("lab", 429, {}, said).kind == kind

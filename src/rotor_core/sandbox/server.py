@@ -81,10 +81,11 @@ class Server:
         """Stop listening and drop every connection."""
         if self._server is not None:
             self._server.close()
-        await asyncio.gather(*(connection.shut() for connection in list(self._connections)))
+        for _ in range(2):  # once more for those that were being accepted
+            await asyncio.gather(*(connection.shut() for connection in list(self._connections)))
+            await asyncio.sleep(0)  # so that the dropped transports close their sockets
         if self._server is not None:
             await self._server.wait_closed()
-        await asyncio.sleep(0)  # so that the dropped transports close their sockets
 
     async def _until_released(self) -> None:
         """Wait for the next `release`: the event is another one after each."""
