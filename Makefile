@@ -39,10 +39,8 @@ types: setup
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-# What failed runs once more, by itself: sockets and clocks of a busy machine are real. What fails twice has failed.
 unit: setup
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered || \
-	  $(BIN)/python -m pytest --cov --cov-append --cov-report= --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 	$(BIN)/python tools/coverage_gates.py
 
 format: setup
