@@ -83,13 +83,13 @@ async def _answer(command: c.Command, ports: Ports) -> Any:
 
 async def _call(command: c.Call, ports: Ports) -> Answer:
     deployment = ports.deployment(command.reservation.deployment)
-    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
+    DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
     return await ports.adapter(deployment).acall(deployment, command.request, timeout=command.timeout)
 
 
 async def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
-    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
+    DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
     chunks = ports.adapter(deployment).astream(deployment, command.request, timeout=command.timeout)
     head: list[Chunk] = []
     async for chunk in chunks:
@@ -132,7 +132,9 @@ _AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {
     c.Reserve: lambda command, ports: ports.store.areserve(command.ask),
     c.Redeem: _redeem,
     c.Dispatched: lambda command, ports: ports.store.adispatched(command.reservation.id),
-    c.Settle: lambda command, ports: ports.store.asettle(command.reservation_id, command.used, command.latency),
+    c.Settle: lambda command, ports: ports.store.asettle(
+        command.reservation_id, command.used, command.latency, command.told
+    ),
     c.Rest: lambda command, ports: ports.store.arest(command.scope, command.until, command.reason),
     c.Call: _call,
     c.Open: _open,

@@ -5,12 +5,12 @@ The kernel asks and never does: a driver answers by sending the result, or by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rotor_core._events import Event
-from rotor_core._ledger import Ask, Grant, Reservation, Ticket, Used
+from rotor_core._ledger import Ask, Grant, Lesson, Reservation, Ticket, Told, Used
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
 
@@ -40,18 +40,19 @@ class Redeem:
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """The request goes out now: the charge moves to this instant. The answer: whether the grant still holds."""
+    """Awake and about to send. The answer: from when that is allowed, or None where the grant no longer holds (see `Store`)."""
 
     reservation: Reservation
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """`latency`: seconds the call took, where it was answered."""
+    """`latency`: seconds the call took, where it was answered. `told`: what it said of limits. Answered by lessons."""
 
     reservation_id: str
     used: Used
     latency: float | None = None
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,16 @@ def redeem(ask: Ask, ticket: Ticket) -> Flow[Grant]:
     return result
 
 
-def dispatched(reservation: Reservation) -> Flow[bool]:
-    result: bool = yield Dispatched(reservation)
+def dispatched(reservation: Reservation) -> Flow[float | None]:
+    result: float | None = yield Dispatched(reservation)
     return result
 
 
-def settle_as(reservation_id: str, used: Used, latency: float | None = None) -> Flow[None]:
-    yield Settle(reservation_id, used, latency)
+def settle_as(
+    reservation_id: str, used: Used, latency: float | None = None, told: tuple[Told, ...] = ()
+) -> Flow[Sequence[Lesson]]:
+    result: Sequence[Lesson] = yield Settle(reservation_id, used, latency, told)
+    return result
 
 
 def rest(scope: str, until: float, reason: str) -> Flow[None]:

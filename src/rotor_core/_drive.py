@@ -83,13 +83,13 @@ def _answer(command: c.Command, ports: Ports) -> Any:
 
 def _call(command: c.Call, ports: Ports) -> Answer:
     deployment = ports.deployment(command.reservation.deployment)
-    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
+    DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
     return ports.adapter(deployment).call(deployment, command.request, timeout=command.timeout)
 
 
 def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
-    DISPATCHING.set(partial(ports.store.dispatched, command.reservation.id))
+    DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
     chunks = ports.adapter(deployment).stream(deployment, command.request, timeout=command.timeout)
     head: list[Chunk] = []
     for chunk in chunks:
@@ -117,7 +117,9 @@ _ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
     c.Reserve: lambda command, ports: ports.store.reserve(command.ask),
     c.Redeem: _redeem,
     c.Dispatched: lambda command, ports: ports.store.dispatched(command.reservation.id),
-    c.Settle: lambda command, ports: ports.store.settle(command.reservation_id, command.used, command.latency),
+    c.Settle: lambda command, ports: ports.store.settle(
+        command.reservation_id, command.used, command.latency, command.told
+    ),
     c.Rest: lambda command, ports: ports.store.rest(command.scope, command.until, command.reason),
     c.Call: _call,
     c.Open: _open,

@@ -98,6 +98,62 @@ class Answered(Event):
     free: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LimitLearned(Event):
+    """A limit is held otherwise from now on: `before` (None: it was not known) became `limit`, because of `evidence`."""
+
+    name: ClassVar[str] = "limit_learned"
+    deployment: str
+    key: str
+    unit: str
+    per: str | float | None
+    before: float | None
+    limit: float
+    source: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderDistrusted(Event):
+    """A header of an answer said something of limits that cannot be true; it was passed over. `header`: the line."""
+
+    name: ClassVar[str] = "header_distrusted"
+    deployment: str
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSuspected(Event):
+    """What is left of these quotas falls together: they are one quota, so their capacity is counted twice."""
+
+    name: ClassVar[str] = "quota_suspected"
+    quotas: tuple[str, ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLost(Event):
+    """The ledger's store is out of reach. `request` and `pool` are empty: it concerns all of them."""
+
+    name: ClassVar[str] = "store_lost"
+    store: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRegained(Event):
+    """The store is back after `seconds`; `requests` were served without it."""
+
+    name: ClassVar[str] = "store_regained"
+    store: str
+    seconds: float
+    requests: int
+
+
 EVENTS: Mapping[str, type[Event]] = {
-    e.name: e for e in (Selected, Exhausted, Recovered, Failed, Rested, Rotated, Answered)
-}
+    e.name: e
+    for e in (
+        Selected, Exhausted, Recovered, Failed, Rested, Rotated, Answered, LimitLearned, HeaderDistrusted, QuotaSuspected,
+        StoreLost, StoreRegained,
+    )
+}  # fmt: skip

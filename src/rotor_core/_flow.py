@@ -9,83 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from rotor_core import _events as events
-from rotor_core._commands import (
-    Flow,
-    call,
-    dispatched,
-    draw,
-    emit,
-    now,
-    open_stream,
-    redeem,
-    relay,
-    reserve,
-    rest,
-    settle_as,
-    sleep_until,
-)
+from rotor_core._acquire import LATE, SOON, Progress, Work, acquire, decision
+from rotor_core._commands import Flow, call, emit, now, open_stream, relay, settle_as
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
-from rotor_core._ledger import (
-    AS_RESERVED,
-    NOTHING_USED,
-    Ask,
-    Demand,
-    Plan,
-    Refusal,
-    Rejection,
-    Reservation,
-    Ticket,
-    Used,
-)
+from rotor_core._ledger import AS_RESERVED, Demand, Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import ABANDONED, Answer, Attempt, Chunk, Outcome, Usage
-from rotor_core._policy.next_step import REACTIONS, SCOPES, may_go_on, rest_seconds
-from rotor_core._policy.plan import scopes
-from rotor_core._policy.refusal import refusal_text
+from rotor_core._policy.next_step import REACTIONS, may_go_on
 from rotor_core._request import Request
-
-SOON: Final = 0.05
-"""Seconds. A shorter wait is a wait at an edge: nobody needs to be told."""
-
-LATE: Final = 0.05
-"""Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
-    """One request, made ready: what it takes, where it may go, how long it may last. `static`: who was out from the start."""
-
-    id: str
-    pool: str
-    plan: Plan
-    demand: Demand
-    deployments: Mapping[str, Deployment]
-    static: Mapping[str, Rejection]
-    ranking: str
-    max_attempts: int
-    max_wait: float
-    timeout: float | None = None
-    deadline: float | None = None
-    priority: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Progress:
-    """What has happened to a request so far."""
-
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
-    errors: list[ProviderError] = field(default_factory=list[ProviderError])
-    exclude: set[str] = field(default_factory=set[str])
-    waited: float = 0.0
-    asked: int = 0
-
-    @property
-    def number(self) -> int:
-        """The number of the attempt that is under way or comes next."""
-        return len(self.attempts) + 1
+from rotor_core._settle import settle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,132 +35,6 @@ class Result:
     cost_usd: float | None
     decision: str
     request_id: str
-
-
-def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
-    """Wait for capacity, exactly as long as it takes; return when the request may be sent.
-
-    Raises `NoCandidates` when nothing can serve in time; nothing is held then.
-    """
-    progress = progress or Progress()
-    while True:
-        progress.asked += 1
-        ask = Ask(
-            f"{work.id}.{progress.asked}", work.plan, work.demand, work.deadline,
-            max(0.0, work.max_wait - progress.waited), frozenset(progress.exclude), work.priority,
-        )  # fmt: skip
-        try:
-            reservation = yield from _granted(work, progress, ask)
-            holds = True
-            if reservation.at > reservation.asked_at:
-                yield from sleep_until(reservation.at)
-                holds = yield from dispatched(reservation)
-            at = yield from now()
-            progress.waited += max(0.0, at - reservation.asked_at)
-            if holds and at - reservation.at <= LATE:
-                yield from _announce(work, progress, reservation, at)
-                return reservation
-        except BaseException:
-            yield from settle_as(ask.id, NOTHING_USED)
-            raise
-        yield from settle_as(ask.id, NOTHING_USED)
-
-
-def _granted(work: Work, progress: Progress, ask: Ask) -> Flow[Reservation]:
-    grant = yield from reserve(ask)
-    if isinstance(grant, Ticket):
-        yield from _exhausted(work, progress, grant.asked_at, None, {})
-    while isinstance(grant, Ticket):
-        grant = yield from redeem(ask, grant)
-    if isinstance(grant, Refusal):
-        reasons = {**work.static, **grant.reasons}
-        text = refusal_text(work.pool, reasons, grant.retry_at, grant.asked_at)
-        yield from _exhausted(work, progress, grant.asked_at, grant.retry_at, reasons, text)
-        retry_after = None if grant.retry_at is None else max(0.0, grant.retry_at - grant.asked_at)
-        raise NoCandidates(
-            text, reasons=reasons, retry_at=grant.retry_at, retry_after=retry_after, attempts=progress.attempts
-        )
-    if grant.wait > SOON:
-        yield from _exhausted(work, progress, grant.asked_at, grant.at, {})
-    return grant
-
-
-def _exhausted(
-    work: Work,
-    progress: Progress,
-    at: float,
-    retry_at: float | None,
-    reasons: Mapping[str, Rejection],
-    refused: str = "",
-) -> Flow[None]:
-    reason = refused or (
-        "every seat is taken; waiting for one" if retry_at is None else "no capacity yet; waiting for it"
-    )
-    yield from emit(events.Exhausted(at, work.id, work.pool, progress.number, bool(refused), reason, retry_at, reasons))
-
-
-def _announce(work: Work, progress: Progress, reservation: Reservation, at: float) -> Flow[None]:
-    """Say who was chosen, and first what changed: a recovery, a rotation."""
-    to, number = reservation.deployment, progress.number
-    waited = max(0.0, at - reservation.asked_at)
-    if reservation.rested is not None or waited > SOON:
-        why = reservation.rested or "capacity returned"
-        yield from emit(events.Recovered(at, work.id, work.pool, number, to, why, waited))
-    if progress.attempts:
-        last = progress.attempts[-1]
-        if last.deployment != to:
-            why = last.failure.kind if last.failure else "unknown"
-            yield from emit(events.Rotated(at, work.id, work.pool, number, to, last.deployment, why))
-    reason = decision(work, to, number, progress.waited)
-    yield from emit(events.Selected(at, work.id, work.pool, number, to, reason, reservation.at, progress.waited))
-
-
-def decision(work: Work, chosen: str, number: int, waited: float) -> str:
-    """One line that says why this deployment: `free-first: free, attempt 2, waited 1.3 s`."""
-    deployment = work.deployments[chosen]
-    money = "free" if deployment.free else "paid" if deployment.price else "price unknown"
-    text = f"{work.ranking}: {money}"
-    if number > 1:
-        text += f", attempt {number}"
-    return f"{text}, waited {waited:.1f} s" if waited > SOON else text
-
-
-def settle(
-    deployment: Deployment, reservation: Reservation, outcome: Outcome, *, pool: str = "", attempt: int = 1
-) -> Flow[float | None]:
-    """Replace what was reserved by what was used, and put to rest whoever the failure speaks of. Return the cost in USD."""
-    failure, usage = outcome.failure, outcome.usage
-    cost: float | None = None
-    if failure is not None:
-        counted = outcome.sent and REACTIONS[failure.kind].counted
-        yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED)
-        yield from _put_to_rest(deployment, reservation, outcome, pool, attempt)
-    elif usage is not None:
-        cost = (
-            deployment.price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-            if deployment.price
-            else None
-        )
-        used = Used(1, usage.input_tokens, usage.output_tokens, cost)
-        yield from settle_as(reservation.id, used, outcome.seconds)
-    else:
-        yield from settle_as(reservation.id, AS_RESERVED, outcome.seconds or None)
-    return cost
-
-
-def _put_to_rest(
-    deployment: Deployment, reservation: Reservation, outcome: Outcome, pool: str, attempt: int
-) -> Flow[None]:
-    failure = outcome.failure
-    assert failure is not None
-    seconds = rest_seconds(failure, attempt, (yield from draw()))
-    if not seconds:
-        return
-    at = yield from now()
-    scope = scopes(deployment)[SCOPES.index(REACTIONS[failure.kind].scope)]
-    yield from rest(scope, at + seconds, failure.kind)
-    request = reservation.id.rpartition(".")[0]
-    yield from emit(events.Rested(at, request, pool, attempt, deployment.id, scope, at + seconds, failure.kind))
 
 
 def run(work: Work, request: Request) -> Flow[Result]:
@@ -246,7 +54,9 @@ def run(work: Work, request: Request) -> Flow[Result]:
             yield from settle_as(reservation.id, AS_RESERVED)
             raise
         else:
-            return (yield from _answered(work, progress, reservation, started, answer.usage, None, answer))
+            return (
+                yield from _answered(work, progress, reservation, started, answer.usage, answer.headers, None, answer)
+            )
 
 
 def stream(work: Work, request: Request) -> Flow[Result]:
@@ -269,7 +79,11 @@ def stream(work: Work, request: Request) -> Flow[Result]:
             yield from settle_as(reservation.id, AS_RESERVED)
             raise
         else:
-            return (yield from _answered(work, progress, reservation, started, seen.usage, first - started, None))
+            return (
+                yield from _answered(
+                    work, progress, reservation, started, seen.usage, seen.headers, first - started, None
+                )
+            )
 
 
 @dataclass(slots=True, eq=False)
@@ -279,8 +93,11 @@ class Seen:
     committed: bool = False
     text: list[str] = field(default_factory=list[str])
     usage: Usage | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def observe(self, chunk: Chunk) -> Chunk:
+        if chunk.headers and not self.headers:
+            self.headers = chunk.headers
         if chunk.text:
             self.text.append(chunk.text)
         if chunk.usage is not None:
@@ -306,12 +123,12 @@ def _next(work: Work, progress: Progress) -> Flow[Reservation]:
 
 def _answered(
     work: Work, progress: Progress, reservation: Reservation, started: float,
-    usage: Usage | None, first_chunk: float | None, answer: Answer | None,
+    usage: Usage | None, headers: Mapping[str, str], first_chunk: float | None, answer: Answer | None,
 ) -> Flow[Result]:  # fmt: skip
     at = yield from now()
     deployment = work.deployments[reservation.deployment]
     number, seconds = progress.number, at - started
-    cost = yield from settle(deployment, reservation, Outcome(usage, None, seconds))
+    cost = yield from settle(deployment, reservation, Outcome(usage, None, seconds, headers=headers))
     progress.attempts.append(Attempt(number, deployment.id, started, seconds))
     why = decision(work, deployment.id, number, progress.waited)
     yield from emit(
@@ -340,7 +157,7 @@ def _record(
     at = yield from now()
     deployment, number = work.deployments[reservation.deployment], progress.number
     error.deployment = deployment.id
-    outcome = Outcome(None, error.failure, at - started, error.request_sent)
+    outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers)
     yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
     hurried = work.deadline is not None and at >= work.deadline - SOON
     if hurried and error.failure.kind == "timeout" and error.request_sent:
@@ -390,4 +207,4 @@ def _all_failed(progress: Progress, retry_at: float | None, more: str = "") -> A
     return AttemptsFailed(text, progress.errors, progress.attempts, retry_at)
 
 
-__all__ = ["ABANDONED", "Progress", "Result", "Seen", "Work", "acquire", "decision", "run", "settle", "stream"]
+__all__ = ["ABANDONED", "LATE", "Progress", "Result", "Seen", "Work", "acquire", "decision", "run", "settle", "stream"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rotor_core._model import BoundLimit, Limit, Price
+from rotor_core._model import BoundLimit, Limit, Per, Price, Unit, Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,6 +14,7 @@ class Option:
     """One place that could serve: a deployment by id, every limit it must keep, and the scopes at which it can be put to rest.
 
     `price` turns tokens into USD where a limit counts USD. `scopes`: deployment, quota and model, credential, provider.
+    `subject`: `quota|model`, to whom limits belong that are learned on the way ("" learns none); `model`: the model's name.
     """
 
     id: str
@@ -22,6 +23,8 @@ class Option:
     free: bool = False
     weight: float = 1.0
     price: Price | None = None
+    subject: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one request takes. `output_tokens` is what we reserve for the answer, `max_tokens` what the provider is told."""
+    """What one request takes. `output_tokens` is what we reserve for the answer, `max_tokens` what the provider is told.
+
+    `task`: what the request is for, where that is known: answers to one task are alike in length.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     max_tokens: int | None = None
     requests: int = 1
     audio_seconds: float = 0.0
+    task: str = ""
 
     def amount(self, limit: Limit, price: Price | None) -> float:
         """How much of `limit` this takes, in the limit's unit. USD by the option's price, 0 where that is unknown."""
@@ -166,6 +173,101 @@ Grant = Reservation | Ticket | Refusal
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer said of one limit. None: it did not say.
+
+    `source`: a header of any answer, or the text of a refusal. `remaining`: what was left once this call was counted.
+    `used`, `requested`: as a refusal puts them. `resets_in`: seconds until all of it is free again. `retry_in`: seconds
+    until such a call would fit. `refused`: this limit is why the call was refused (a refusal that names no limit has
+    `unit` None). `window`: only where the words tell its kind. `text`: the evidence, for people; never a secret.
+    """
+
+    source: Literal["header", "error"]
+    unit: Unit | None = None
+    per: Per = None
+    limit: float | None = None
+    remaining: float | None = None
+    used: float | None = None
+    requested: float | None = None
+    resets_in: float | None = None
+    retry_in: float | None = None
+    refused: bool = False
+    window: Window | None = None
+    tz: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A limit that is held otherwise from now on: what it was (None: not known), what it is (`limit.source` says whence), and why."""
+
+    subject: str
+    key: str
+    before: float | None
+    limit: Limit
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRecord:
+    """One limit of a subject as the ledger holds it. `declared`: what the configuration says, None where it does not.
+
+    `seen_at`: when it was learned, None where it was only declared. `expires_at`: when what was learned is no longer
+    believed, and `declared` (or nothing) holds again. `confidence`: 0 to 1. `raise_at`: when a guess may be probed upwards.
+    `step`: the probe's present stride, as a fraction of the limit.
+    """
+
+    key: str
+    limit: Limit
+    declared: Limit | None = None
+    seen_at: float | None = None
+    expires_at: float | None = None
+    confidence: float = 1.0
+    evidence: str = ""
+    raise_at: float | None = None
+    step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """To a ledger: hold the subject to this record from now on. `past`: charges `(at, amount)` that a window made new starts with."""
+
+    record: LimitRecord
+    past: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """To a ledger: this limit is no longer believed in; a declared one stays as declared."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correct:
+    """To a ledger: the provider counts `used` units as taken, just after it counted the call that is being settled.
+
+    `whole`: that figure holds this call in full. False: it may hold only part of it (a token count made before the answer).
+    """
+
+    key: str
+    used: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """To a ledger: there is no room for `amount` before `until`; None: nobody said when, so the window's own next step."""
+
+    key: str
+    amount: float
+    until: float | None
+
+
+Change = Hold | Drop | Correct | Block
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """What a call really took, as the provider counts it. A field of None keeps what was reserved."""
 
@@ -184,7 +286,10 @@ AS_RESERVED = Used()
 
 @dataclass(frozen=True, slots=True)
 class LimitReading:
-    """One limit as it stands: `used` is settled or aged, `reserved` is still in flight. `resets_at`: when all is free again."""
+    """One limit as it stands: `used` is settled or aged, `reserved` is still in flight. `resets_at`: when all is free again.
+
+    The last five are a `LimitRecord`'s: when it was learned (None: never), how sure that is, why, and until when.
+    """
 
     key: str
     limit: Limit
@@ -192,6 +297,11 @@ class LimitReading:
     reserved: float
     remaining: float
     resets_at: float | None
+    seen_at: float | None = None
+    expires_at: float | None = None
+    confidence: float = 1.0
+    evidence: str = ""
+    declared: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,13 @@ class Limit:
             return 0.0
         return SECONDS[self.per] if isinstance(self.per, str) else float(self.per)
 
+    @property
+    def identity(self) -> str:
+        """What makes two limits of one holder the same window: everything but the figure and where it came from."""
+        per = self.per if isinstance(self.per, str) else "-" if self.per is None else f"{self.per:g}s"
+        tz = self.tz if self.window == "calendar" else "-"
+        return f"{self.unit}|{per}|{self.window}|{tz}"
+
 
 @dataclass(frozen=True, slots=True)
 class BoundLimit:

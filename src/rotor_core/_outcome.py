@@ -120,13 +120,15 @@ class Attempt:
 class Outcome:
     """How a call ended, for whoever settles it: with `usage`, with a `failure`, or (neither) unknown and abandoned.
 
-    `seconds`: how long it took. `sent` False: it surely never reached the provider.
+    `seconds`: how long it took. `sent` False: it surely never reached the provider. `headers`: what the provider sent
+    along, names in lower case: limits are learned from them.
     """
 
     usage: Usage | None = None
     failure: Failure | None = None
     seconds: float = 0.0
     sent: bool = True
+    headers: Mapping[str, str] = field(default_factory=_no_headers, repr=False)
 
 
 ABANDONED: Final = Outcome()

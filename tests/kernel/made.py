@@ -129,7 +129,9 @@ class Script:
         if said is None and isinstance(command, c.Now):
             return self.at
         if said is None and isinstance(command, c.Dispatched):
-            return True
+            return self.at
+        if said is None and isinstance(command, c.Settle):
+            return ()
         if said is None and isinstance(command, c.Draw):
             return 0.5
         if isinstance(command, c.Sleep):

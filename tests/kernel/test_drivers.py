@@ -38,10 +38,14 @@ class Store:
 
     def dispatched(self, reservation_id):
         self._note("dispatched", reservation_id)
-        return True
+        return self.at
 
-    def settle(self, reservation_id, used, latency=None):
+    def sent(self, reservation_id):
+        self._note("sent", reservation_id)
+
+    def settle(self, reservation_id, used, latency=None, told=()):
         self._note("settle", reservation_id, used, latency)
+        return ()
 
     def rest(self, scope, until, reason):
         self._note("rest", scope, until, reason)
@@ -55,8 +59,8 @@ class Store:
     async def adispatched(self, reservation_id):
         return self.dispatched(reservation_id)
 
-    async def asettle(self, reservation_id, used, latency=None):
-        self.settle(reservation_id, used, latency)
+    async def asettle(self, reservation_id, used, latency=None, told=()):
+        return self.settle(reservation_id, used, latency, told)
 
     async def arest(self, scope, until, reason):
         self.rest(scope, until, reason)
@@ -145,7 +149,7 @@ def test_every_command_finds_its_port(run):
     store, adapter, heard = Store(reservation()), Adapter(answer("hi")), []
 
     assert run(ask_everything(), ports(store, adapter, heard)) == (100.0, Random(1).random(), "hi")
-    assert [name for name, *_ in store.asked] == ["reserve", "dispatched", "rest", "settle", "dispatched"]
+    assert [name for name, *_ in store.asked] == ["reserve", "dispatched", "rest", "settle", "sent"]
     assert (heard, adapter.timeouts) == (["an event"], [7.0])
 
 
@@ -260,7 +264,7 @@ def test_a_stream_gives_all_chunks_and_last_its_result(pull):
 
     *chunks, result = pull(streaming(), ports(store, adapter))
 
-    assert store.asked == [("dispatched", "r.1")]
+    assert store.asked == [("sent", "r.1")]
 
     assert [x.text for x in chunks] == ["", "a", "b", "!"]
     assert result == ["", "a", "b"]

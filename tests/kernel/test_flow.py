@@ -94,9 +94,19 @@ def test_a_promised_grant_is_confirmed_when_its_time_has_come():
     assert len(script.of(c.Dispatched)) == 1
 
 
+def test_a_grant_that_was_exchanged_for_a_more_urgent_one_is_slept_for_again():
+    script = Script({c.Reserve: reservation(at=103.0), c.Dispatched: [106.5, 106.5], c.Call: answer()})
+
+    result = script.play(run(work(deployment()), REQUEST))
+
+    assert script.of(c.Sleep) == [c.Sleep(103.0), c.Sleep(106.5)]
+    assert len(script.of(c.Reserve)) == 1
+    assert result.waited == 6.5
+
+
 def test_a_promise_that_debts_have_eaten_is_given_back_and_asked_for_again():
-    grants = [reservation(at=103.0), reservation(at=104.0, asked_at=103.0, number=2)]
-    script = Script({c.Reserve: grants, c.Dispatched: [False, True], c.Call: answer()})
+    grants, answers = [reservation(at=103.0), reservation(at=104.0, asked_at=103.0, number=2)], [None, 104.0]
+    script = Script({c.Reserve: grants, c.Dispatched: lambda _: answers.pop(0), c.Call: answer()})
 
     result = script.play(run(work(deployment()), REQUEST))
 

@@ -25,7 +25,7 @@ class Scan:
         self.store, self.hands = store, hands
 
     def instant(self, one, demand):
-        now, meters = self.hands.at, self.store._meters
+        now, meters = self.hands.at, self.store._book.shelf
         timed, gates = meters.of(one, now)
         rests = [r.until for s in one.scopes if (r := meters.rests.get(s)) and r.until > now]
         amounts = [demand.amount(meter.limit, one.price) for meter in timed]
@@ -34,9 +34,9 @@ class Scan:
 
     def score(self, of, one):
         now = self.hands.at
-        timed, gates = self.store._meters.of(one, now)
+        timed, gates = self.store._book.shelf.of(one, now)
         left = [m.window.headroom(now) for m in timed] + [g.slots.headroom() for g in gates]
-        stats = self.store._meters.stats_of(one.id)
+        stats = self.store._book.shelf.stats_of(one.id)
         price = one.price.blended if one.price else inf
         return of.score(Standing(min(left, default=1.0), stats.served, stats.latency, one.weight, price))
 
@@ -355,7 +355,7 @@ def test_what_counts_as_small_follows_the_traffic():
     for _ in range(2100):
         store.reserve(ask(of, tokens=64))
 
-    tier = store._indexes[of].tiers[0]
+    tier = store._book._indexes[of].tiers[0]
     assert [entry.group is not None for entry in tier.entries] == [True, False]
     assert store.reserve(ask(of, tokens=3)).deployment == "a"
 

@@ -47,8 +47,8 @@ def test_a_plan_that_nobody_holds_is_let_go():
     gc.collect()
 
     assert gone() is None
-    assert len(store._indexes) == 0
-    assert len(store._meters.meters["a/requests/minute/calendar"].groups) == 0
+    assert len(store._book._indexes) == 0
+    assert len(store._book.shelf.meters["a/requests/minute/calendar"].groups) == 0
 
 
 def test_leases_of_the_settled_are_not_kept():
@@ -57,7 +57,7 @@ def test_leases_of_the_settled_are_not_kept():
     for _ in range(1000):
         store.settle(store.reserve(ask(of)).id, AS_RESERVED)
 
-    assert len(store._leases) < 200
+    assert len(store._book._leases) < 200
 
 
 def test_a_settlement_in_the_middle_of_a_turn_of_the_same_thread_waits_for_its_end():
@@ -69,14 +69,14 @@ def test_a_settlement_in_the_middle_of_a_turn_of_the_same_thread_waits_for_its_e
 
     def score(standing):
         store.settle(open_.id, NOTHING_USED)
-        seen.append(open_.id in store._open)
+        seen.append(open_.id in store._book.open)
         return 0.0
 
     seen = []
     store.reserve(ask(plan(one, score=score)))
 
     assert seen[0] is True
-    assert open_.id not in store._open
+    assert open_.id not in store._book.open
     assert store.read([one])[0].limits[0].reserved == 1
 
 
@@ -180,7 +180,7 @@ def test_after_a_fork_the_child_has_nothing_in_flight_and_the_parent_goes_on():
         signal.alarm(20)
         slots, requests = store.read([one])[0].limits
         grant = store.reserve(ask(of))
-        said = f"{slots.reserved:g} {requests.used:g} {type(grant).__name__} {len(store._queue)}"
+        said = f"{slots.reserved:g} {requests.used:g} {type(grant).__name__} {len(store._book.queue)}"
         os.write(write, said.encode())
         os._exit(0)
     os.close(write)

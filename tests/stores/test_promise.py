@@ -66,7 +66,7 @@ def rush(store, hands, rng, of, providers, rate, seconds, max_wait, cancels=0.2)
                 at(grant.at + rng.uniform(0, GUARD - 1e-6), "arrive", grant)
         elif what == "check":
             (mine,) = rest
-            if store._queue.get(mine.id) is not None:
+            if store._book.queue.get(mine.id) is not None:
                 at(hands.at, "ask", mine)
         elif what == "cancel":
             store.settle(rest[0].id, NOTHING_USED)
@@ -111,8 +111,8 @@ def test_over_all_kinds_of_windows_with_cancels_no_provider_has_to_refuse(max_wa
     assert providers["slots"].most <= 3
     assert refused > 0
     assert answered > 300
-    assert store._open == {}
-    assert len(store._queue) == 0
+    assert store._book.open == {}
+    assert len(store._book.queue) == 0
 
 
 @pytest.mark.parametrize("kind", ["bucket", "rolling", "calendar"])

@@ -569,7 +569,7 @@ def test_a_rest_is_forgotten_after_the_first_grant_since():
     hands.at += 10
     store.reserve(ask(of))
 
-    assert store._meters.rests == {}
+    assert store._book.shelf.rests == {}
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_the_queue_is_first_come_first_served_but_for_priority():
     for _ in range(5):
         store.settle(holder.id, AS_RESERVED)
         done = called + urgent
-        holder = next((store.reserve(a) for n, a in asks.items() if n in done and store._open.get(n)), holder)
+        holder = next((store.reserve(a) for n, a in asks.items() if n in done and store._book.open.get(n)), holder)
 
     assert urgent == ["three", "four"]
     assert called == ["one", "two"]
@@ -307,12 +307,12 @@ def test_who_is_long_gone_is_forgotten():
     waiting(store, of, "gone", max_wait=1.0)
     hands.at += 3
     store.settle(holder.id, AS_RESERVED)
-    assert len(store._queue) == 1
+    assert len(store._book.queue) == 1
 
     holder = store.reserve(ask(of))
     hands.at += 4
     store.settle(holder.id, AS_RESERVED)
-    assert len(store._queue) == 0
+    assert len(store._book.queue) == 0
 
 
 def test_watching_a_ticket_that_was_called_already_calls_at_once():
@@ -425,8 +425,8 @@ def test_under_threads_no_wake_up_is_lost_and_no_slot_is_taken_twice(slots):
     assert wrong == []
     assert len(served) == 300
     assert most <= 2 * slots
-    assert len(store._queue) == 0
-    assert store._open == {}
+    assert len(store._book.queue) == 0
+    assert store._book.open == {}
 
 
 def test_a_slot_that_is_freed_before_its_window_opens_has_the_waiter_ask_again_at_that_instant():

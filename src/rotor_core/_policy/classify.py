@@ -65,7 +65,7 @@ GENERAL: Final[Dialect] = (
         "context_length",
         codes="context_length_exceeded context_window_exceeded",
         words=r"maximum context length|exceeds? (?:the|this|its) (?:model'?s? )?(?:maximum )?context (?:window|length)"
-        r"|context[_ ]length[_ ]exceeded|prompt is too long|input token count exceeds|reduce the length of the (?:messages|prompt)",
+        r"|context[_ ]length[_ ]exceeded|prompt is too long|cannot be greater than max_model_len|input token count exceeds|reduce the length of the (?:messages|prompt)",
     ),
     _rule(
         "billing",
@@ -88,7 +88,7 @@ GENERAL: Final[Dialect] = (
     _rule(
         "overloaded",
         503, 529,
-        codes="overloaded_error overloaded engine_overloaded service_tier_capacity_exceeded capacity_exceeded 3505 queue_exceeded",
+        codes="overloaded_error overloaded engine_overloaded service_tier_capacity_exceeded capacity_exceeded 3505 queue_exceeded 1305",
         words=r"overloaded|over capacity|capacity exceeded|experiencing high demand|at the moment\. please wait"
         r"|no capacity|too_many_requests_error: queue|model is (?:currently )?busy",
     ),
@@ -96,7 +96,7 @@ GENERAL: Final[Dialect] = (
         "rate_limit",
         429,
         codes="rate_limit_exceeded rate_limited ratelimitreached rate_limit_reached_error rate_limit_error too_many_requests"
-        " resource_exhausted 1300",
+        " resource_exhausted 1300 1302",
         words=r"rate[- _]?limit(?:ed|s)? (?:reached|exceeded|is exceeded)|been rate[- ]limited|too many requests|rate[- ]limited"
         r"|exceeded (?:\w+ )?(?:\w+ )?rate limit|quota exceeded|per minute limit exceeded|exceeded your current quota|exceeded your \w+ (?:token )?usage",
     ),
@@ -152,10 +152,10 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     facts = read(status, body)
     rules = (*DIALECTS.get(str(provider).lower(), ()), *GENERAL)
     kind = _kind_of(facts, rules)
-    unit, per = window_of(facts)
-    limit, used, requested = figures_of(facts.text)
+    unit, per = window_of(facts, headers)
+    limit, used, requested = figures_of(facts)
     success = facts.status is not None and 200 <= facts.status < 300
-    wait = None if success else wait_of(headers, facts.text)
+    wait = None if success else wait_of(headers, facts)
     kind = _settle(kind, facts, per, limit, requested, wait)
     if kind not in _HAS_WAIT:
         wait = None
@@ -186,6 +186,8 @@ def _settle(
         return kind
     if limit is not None and requested is not None and requested > limit > 0:
         return "too_large"
+    if limit == 0 or _DAYS_QUOTA.search(facts.text):
+        return "quota_exhausted"
     if per in ("day", "month") and (wait is None or wait > SHORT_WAIT):
         return "quota_exhausted"
     if wait is None and per is None and _USED_UP.search(facts.text):
@@ -193,6 +195,8 @@ def _settle(
     return kind
 
 
+_DAYS_QUOTA: Final = re.compile(r"\bGenerate[A-Z]\w{0,60}PerDay")
+"""Google's own name for it. The wait that stands beside it is the minute's."""
 _USED_UP: Final = re.compile(
     r"exceeded your current quota|allocated quota exceeded|used up your|daily free allocation", re.IGNORECASE
 )

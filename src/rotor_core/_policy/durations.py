@@ -22,6 +22,7 @@ _PART: Final = rf"\d{{1,12}}(?:\.\d{{1,12}})?\s?(?:{_UNIT})(?![a-z])"
 DURATION: Final = rf"(?:{_PART}[\s,]{{0,2}}){{1,6}}"
 """A regular expression for a duration with its unit, to be matched without regard to case."""
 
+_WHOLE: Final = re.compile(DURATION, re.IGNORECASE)
 _PARTS: Final = re.compile(rf"(\d+(?:\.\d+)?)\s?({_UNIT})(?![a-z])", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?")
 _LONGEST: Final = 366 * 86400.0
@@ -32,11 +33,10 @@ def parse_duration(text: str) -> float | None:
     text = text.strip()
     if _NUMBER.fullmatch(text):
         seconds = float(text)
+    elif _WHOLE.fullmatch(text):
+        seconds = sum(float(number) * _unit(unit.lower()) for number, unit in _PARTS.findall(text))
     else:
-        parts = _PARTS.findall(text)
-        if not parts:
-            return None
-        seconds = sum(float(number) * _unit(unit.lower()) for number, unit in parts)
+        return None
     return seconds if seconds <= _LONGEST else None
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeGuard
 
 from rotor_core._outcome import FailedUnit, Scope
 from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
+from rotor_core._policy.reset_values import read_reset, seconds_until
 
 Period = Literal["second", "minute", "hour", "day", "month"]
 
@@ -24,11 +25,15 @@ LONGEST_TEXT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case."""
+    """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case.
+
+    `headers`: those that its body quotes, names in lower case (OpenRouter's do).
+    """
 
     status: int | None
     codes: frozenset[str]
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read(status: int | None, body: str | bytes) -> Facts:
@@ -37,13 +42,14 @@ def read(status: int | None, body: str | bytes) -> Facts:
     text = text[:LONGEST_BODY]
     codes: set[str] = set()
     messages: list[str] = []
+    headers: dict[str, str] = {}
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
         codes = {code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT])}
         messages = [text]
     else:
-        _gather(data, codes, messages, 0)
+        _gather(data, codes, messages, headers, 0)
         if not messages:
             messages = [text]
     if status is None:
@@ -52,7 +58,10 @@ def read(status: int | None, body: str | bytes) -> Facts:
             None,
         )
     return Facts(
-        status if isinstance(status, int) else None, frozenset(codes), "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT]
+        status if isinstance(status, int) else None,
+        frozenset(codes),
+        "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT],
+        headers,
     )
 
 
@@ -63,35 +72,32 @@ _QUOTED_CODES: Final = re.compile(
 
 _CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type")
 _TEXT_KEYS: Final = (
-    *[
-        "message",
-        "msg",
-        "detail",
-        "details",
-        "title",
-        "error",
-        "errors",
-        "raw",
-        "metadata",
-        "body",
-        "error_description",
-    ],
-)
+    "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
+    "violations",
+)  # fmt: skip
+_NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
+"""What is told beside the messages and not in them: kept as `key: value`, one line for each object."""
+_DEEPEST: Final = 8
+"""Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
 
 
-def _gather(data: object, codes: set[str], messages: list[str], depth: int) -> None:
+def _gather(data: object, codes: set[str], messages: list[str], headers: dict[str, str], depth: int) -> None:
     """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
     if isinstance(data, str):
         messages.append(data)
-    elif _is_list(data) and depth < 6:
+    elif _is_list(data) and depth < _DEEPEST:
         for item in data[:20]:
-            _gather(item, codes, messages, depth + 1)
-    elif _is_object(data) and depth < 6:
+            _gather(item, codes, messages, headers, depth + 1)
+    elif _is_object(data) and depth < _DEEPEST:
         values = (data.get(key) for key in _CODE_KEYS)
         codes.update(str(v)[:60].lower() for v in values if isinstance(v, str | int) and not isinstance(v, bool))
         for key in _TEXT_KEYS:
             if data.get(key) is not None:
-                _gather(data[key], codes, messages, depth + 1)
+                _gather(data[key], codes, messages, headers, depth + 1)
+        if noted := [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), str | int | float)]:
+            messages.append(", ".join(noted))
+        if _is_object(quoted := data.get("headers")):
+            headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
 
 
 def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
@@ -110,6 +116,7 @@ _UNITS: Final[Mapping[str, FailedUnit]] = {
 }  # fmt: skip
 _PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
 
+_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
 _SPELT: Final = re.compile(
     r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
     r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
@@ -120,17 +127,43 @@ _SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
 )  # fmt: skip
 _ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ...]] = (
     (re.compile(r"per 86400s|\bByDay\b|\bUserByModelByDay\b"), "requests", "day"),
-    (re.compile(r"free-models-per-day", re.IGNORECASE), "requests", "day"),
+    (re.compile(r"per 60s|\bByMinute\b|\bUserByModelByMinute\b"), "requests", "minute"),
+    (re.compile(r"free-models-per-day|openrouter_free_tier_daily", re.IGNORECASE), "requests", "day"),
     (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
     (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
     (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
     (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
     (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
+    (re.compile(r"_tier_requests\b", re.IGNORECASE), "requests", None),
+    (re.compile(r"_input_token_count\b", re.IGNORECASE), "input_tokens", None),
 )
 
+_QUOTA: Final = re.compile(
+    r"\b[A-Z]\w{0,60}?(InputToken|OutputToken|Token|Request)s?(?:Per[A-Z]\w{0,40}?)?Per(Second|Minute|Hour|Day|Month)(?![a-z])"
+    r"(?:(?:(?!quota_?[iI]d).){0,300}?quota_?[vV]alue[^\w\n]{1,8}(\d{1,15}))?",
+    re.DOTALL,
+)
+"""Google's names of quotas, `GenerateRequestsPerDayPerProjectPerModel-FreeTier`, and the figure that stands by it."""
 
-def window_of(facts: Facts) -> tuple[FailedUnit | None, Period | None]:
-    """The unit and the period of the limit that a text names, each None where it names none."""
+
+def _quota_of(text: str) -> tuple[FailedUnit, Period, float | None] | None:
+    """Of the quotas that a text names the one of the longest period: it is the last to come back."""
+    found = max(_QUOTA.finditer(text), key=lambda quota: _LENGTHS[quota[2]], default=None)
+    if found is None:
+        return None
+    return _QUOTA_UNITS[found[1]], _PERIODS_SPELT[_LENGTHS[found[2]]], parse_number(found[3] or "")
+
+
+_LENGTHS: Final[Mapping[str, int]] = {period.capitalize(): at for at, period in enumerate(_PERIODS_SPELT)}
+_QUOTA_UNITS: Final[Mapping[str, FailedUnit]] = {
+    "InputToken": "input_tokens", "OutputToken": "output_tokens", "Token": "tokens", "Request": "requests",
+}  # fmt: skip
+
+
+def window_of(facts: Facts, headers: Mapping[str, str]) -> tuple[FailedUnit | None, Period | None]:
+    """The unit and the period of the limit that a text names, or `x-ratelimit-type`; each None where they name none."""
+    if quota := _quota_of(facts.text):
+        return quota[0], quota[1]
     if found := _ABBREVIATED.search(facts.text):
         unit, per = (found[1], found[2]) if found[1] else (found[3], found[4])
         return _UNITS[unit], _PERIODS[per]
@@ -140,13 +173,12 @@ def window_of(facts: Facts) -> tuple[FailedUnit | None, Period | None]:
             next(unit for word, unit in _SPELT_UNITS if word in what),
             next(per for per in _PERIODS_SPELT if per.startswith(found[2].lower())),
         )
-    for pattern, unit, per in _ALONE:
-        if pattern.search(facts.text):
-            return unit, per
+    for text in (facts.text, headers.get("x-ratelimit-type", "")):
+        for pattern, unit, per in _ALONE:
+            if pattern.search(text):
+                return unit, per
     return None, None
 
-
-_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
 
 _N: Final = r"~?(\d[\d,]{0,20}(?:\.\d{1,9})?)"
 
@@ -167,9 +199,16 @@ _REQUESTED: Final = _figures(
 )  # fmt: skip
 
 
-def figures_of(text: str) -> tuple[float | None, float | None, float | None]:
-    """Limit, used and requested, in the text's own unit."""
-    return _figure(_LIMITS, text), _figure(_USED, text), _figure(_REQUESTED, text)
+def figures_of(facts: Facts) -> tuple[float | None, float | None, float | None]:
+    """Limit, used and requested, in the text's own unit; the limit perhaps in the headers that the body quotes."""
+    text = facts.text
+    quota = _quota_of(text)
+    limit = quota[2] if quota else None
+    if limit is None:
+        limit = _figure(_LIMITS, text)
+    if limit is None:
+        limit = parse_number(facts.headers.get("x-ratelimit-limit", ""))
+    return limit, _figure(_USED, text), _figure(_REQUESTED, text)
 
 
 def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
@@ -182,17 +221,25 @@ def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
 
 # ---- how long, and whom -------------------------------------------------------------------------------------------
 
+_WAIT_NOTED: Final = re.compile(r"retry_after_seconds\W{1,6}(\d{1,9}(?:\.\d{1,9})?)")
 _WAIT: Final = re.compile(
     rf"""(?:(?:try|retry)(?:ing)?(?:\s+again)?\s+(?:in|after)|please wait|retryDelay["']?\s?:\s?["']?)\s?({DURATION})""",
     re.IGNORECASE,
 )
 
 
-def wait_of(headers: Mapping[str, str], text: str) -> float | None:
-    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds."""
-    found = _WAIT.search(text)
+def wait_of(headers: Mapping[str, str], facts: Facts) -> float | None:
+    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds.
+
+    Of an instant in the headers that a body quotes only the answer's own `date` makes a wait.
+    """
+    found = _WAIT.search(facts.text) or _WAIT_NOTED.search(facts.text)
     said = parse_duration(found[1]) if found else None
-    return said if said is not None else retry_after_of(headers)
+    if said is None:
+        said = retry_after_of(headers)
+    if said is None and (reset := read_reset(facts.headers.get("x-ratelimit-reset", ""))):
+        said = seconds_until(reset, headers) if reset.form == "instant" else None
+    return said
 
 
 _SCOPED_WORDS: Final[tuple[tuple[str, Scope], ...]] = (

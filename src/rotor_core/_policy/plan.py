@@ -35,6 +35,8 @@ def option(seat: Seat) -> Option:
         free=deployment.free,
         weight=seat.weight,
         price=deployment.price,
+        subject=f"{deployment.credential.quota}|{deployment.model.name}",
+        model=deployment.model.name,
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 _ROUNDING: Final = 1e-6
 """Seconds. Instants since the epoch are exact to a quarter of that, and promises are often met to the instant."""
@@ -97,6 +97,15 @@ class Bucket:
         self.tat = min(self.tat, now) + taken * self.pace
         self._latest = None
 
+    def block(self, now: float, amount: float, until: float | None) -> None:
+        """Let `amount` not fit before `until` (not known: until one unit has come back)."""
+        self._pour(now)
+        until = now + self.pace if until is None else until
+        full = max(0.0, self.value - min(amount, self.value)) * self.pace
+        # Twice the period is as far as anything that was taken can reach.
+        self.tat = max(self.tat, min(until - self.guard + full, now + 2 * self.seconds))
+        self._latest = None
+
     def used(self, now: float) -> float:
         """Units taken as of `now`, grants to come included."""
         self._pour(now)
@@ -116,6 +125,15 @@ class Bucket:
         for at, amount in self.coming:
             tat = max(tat, at) + amount * self.pace
         return tat if tat > now else None
+
+    def dump(self) -> list[Any]:
+        """What `load` needs to go on from here, in values that JSON can carry."""
+        return [self.tat, self.cum, [list(grant) for grant in self.coming]]
+
+    def load(self, data: Any) -> None:
+        self.tat, self.cum, coming = data
+        self.coming = [(at, amount) for at, amount in coming]
+        self._latest = None
 
     def _take(self, at: float, amount: float) -> None:
         self.tat = max(at, self.tat) + amount * self.pace

@@ -10,6 +10,7 @@ A period is touched by `t` when `start - edge <= t < end + edge`, in that form e
 from __future__ import annotations
 
 from math import inf, nextafter
+from typing import Any
 
 from rotor_core._model import Per
 from rotor_core._state.spans import span
@@ -87,6 +88,17 @@ class Calendar:
         self._forget(now)
         self.value, self.cap = value, value * (1 + _SLACK)
 
+    def block(self, now: float, amount: float, until: float | None) -> None:
+        """Let `amount` not fit before `until` (not known: the period that holds `now`): its periods are that full."""
+        self._forget(now)
+        t = now
+        while True:
+            period = self._period(t)
+            period.used = max(period.used, self.value - min(amount, self.value) + min(amount, 1.0))
+            t = period.end
+            if until is None or t + self.edge >= until:
+                return
+
     def used(self, now: float) -> float:
         """Units taken in the period that holds `now`."""
         return self._period(now).used
@@ -99,6 +111,14 @@ class Calendar:
     def resets_at(self, now: float) -> float | None:
         """The end of the period that holds `now`."""
         return self._period(now).end
+
+    def dump(self) -> list[Any]:
+        """What `load` needs to go on from here, in values that JSON can carry."""
+        return [[period.start, period.end, period.used] for period in self.periods if period.used]
+
+    def load(self, data: Any) -> None:
+        self.periods = [Period(start, end, used) for start, end, used in data]
+        self._here = _NOWHERE
 
     def _forget(self, now: float) -> None:
         """Drop the periods that no instant from `now` on touches."""

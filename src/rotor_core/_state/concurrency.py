@@ -5,6 +5,8 @@ How long a slot is held is smoothed over past holders, so that a wait here can b
 
 from __future__ import annotations
 
+from typing import Any
+
 _FIRST_GUESS = 1.0
 _SMOOTHING = 0.3
 
@@ -37,3 +39,10 @@ class Slots:
     def headroom(self) -> float:
         """The fraction left, 0 to 1."""
         return max(0.0, 1.0 - self.held / self.value)
+
+    def dump(self) -> list[Any]:
+        """What `load` needs to go on from here, in values that JSON can carry."""
+        return [self.held, self.hold]
+
+    def load(self, data: Any) -> None:
+        self.held, self.hold = data

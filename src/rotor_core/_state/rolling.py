@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from math import floor, inf
+from typing import Any
 
 CELLS = 64
 _SLACK = 1e-9
@@ -77,6 +78,19 @@ class Rolling:
         self._forget(now)
         self.value, self.cap = value, value * (1 + _SLACK)
 
+    def block(self, now: float, amount: float, until: float | None) -> None:
+        """Let `amount` not fit before `until` (not known: a tenth of the period): something else was counted until then."""
+        self._forget(now)
+        until = now + self.span / 10 if until is None else until
+        begun = min(now, until - self.span)
+        missing = self.value - min(amount, self.value) + min(amount, 1.0) - self._after(begun)
+        if missing > 0 and begun + self.span > now:
+            self._add(begun, missing)
+
+    def _after(self, t: float) -> float:
+        """Units that count for longer than those taken at `t`."""
+        return sum(self.amounts[bisect_right(self.ats, t) :])
+
     def used(self, now: float) -> float:
         """Units taken as of `now`, grants to come included."""
         self._forget(now)
@@ -92,6 +106,14 @@ class Rolling:
         """When all of it is free again; None if it is."""
         self._forget(now)
         return self.ats[-1] + self.span if self.ats else None
+
+    def dump(self) -> list[Any]:
+        """What `load` needs to go on from here, in values that JSON can carry."""
+        return [list(self.ats), list(self.amounts)]
+
+    def load(self, data: Any) -> None:
+        self.ats, self.amounts = list(data[0]), list(data[1])
+        self.total = sum(self.amounts)
 
     def _forget(self, now: float) -> None:
         ats = self.ats

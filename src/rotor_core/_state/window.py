@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from rotor_core._model import Limit
 from rotor_core._state.bucket import Bucket
@@ -37,7 +37,8 @@ class Window(Protocol):
     """One limit's state. `earliest` is the smallest feasible instant from `t` on, and feasible again when asked at it.
 
     `holds`: what counts as of `now` is within the limit; a debt (a late dispatch, an answer longer than reserved) may
-    have broken that after grants to come were promised.
+    have broken that after grants to come were promised. `block`: a provider says that `amount` has no room before
+    `until`; where it does not say until when, for as long as such a refusal tells at least.
     """
 
     value: float
@@ -48,9 +49,12 @@ class Window(Protocol):
     def move(self, now: float, at: float, amount: float, mark: float, /) -> float: ...
     def holds(self, now: float) -> bool: ...
     def resize(self, now: float, value: float) -> None: ...
+    def block(self, now: float, amount: float, until: float | None, /) -> None: ...
     def used(self, now: float) -> float: ...
     def headroom(self, now: float) -> float: ...
     def resets_at(self, now: float) -> float | None: ...
+    def dump(self) -> list[Any]: ...
+    def load(self, data: Any, /) -> None: ...
 
 
 def window_for(limit: Limit, guards: Guards, now: float) -> Window:

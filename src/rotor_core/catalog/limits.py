@@ -92,19 +92,12 @@ def _limit(unit: Unit, value: float, per: Per, counting: Counting, source: str) 
     return Limit(unit, float(value), per, window, counting.tz or "UTC", counts, source)
 
 
-def identity(limit: Limit) -> str:
-    """What makes two limits of one holder the same window: everything but the figure and where it came from."""
-    per = limit.per if isinstance(limit.per, str) else "-" if limit.per is None else f"{limit.per:g}s"
-    tz = limit.tz if limit.window == "calendar" else "-"
-    return f"{limit.unit}|{per}|{limit.window}|{tz}"
-
-
 def bind(limits: Iterable[Limit], quota: str, model: str) -> tuple[BoundLimit, ...]:
     """Limits that all keys of `quota` share, for one model, or for `ALL_MODELS` together."""
-    return tuple(BoundLimit(f"{quota}|{model}|{identity(limit)}", limit) for limit in limits)
+    return tuple(BoundLimit(f"{quota}|{model}|{limit.identity}", limit) for limit in limits)
 
 
 def budget_limit(budget: Budget) -> BoundLimit:
     """A budget as the limit that it is. Its key has no amount: a budget that is raised keeps count of what was spent."""
     limit = Limit("usd", budget.usd, budget.per, "calendar", budget.tz, source="budget")
-    return BoundLimit(f"budget|{identity(limit)}", limit)
+    return BoundLimit(f"budget|{limit.identity}", limit)

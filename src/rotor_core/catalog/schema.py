@@ -36,7 +36,6 @@ from rotor_core.catalog.limits import (
     TOKEN_UNITS,
     UNITS,
     expand,
-    identity,
     short_limits,
     shorthands_in,
     units_in,
@@ -161,12 +160,12 @@ class LimitsHolder(Section):
         seen: dict[str, int] = {}
         for index, entry in enumerate(self.limits or ()):
             for limit in expand(entry, ""):
-                first = seen.setdefault(identity(limit), index)
+                first = seen.setdefault(limit.identity, index)
                 if first != index:
                     raise wrong(f"counts the same as limits[{first}]", "each window once", at=("limits", index))
         for name, limit in zip(short, short_limits(self, ""), strict=True):
-            if identity(limit) in seen:
-                raise wrong(f"counts the same as limits[{seen[identity(limit)]}]", "each window once", at=(name,))
+            if limit.identity in seen:
+                raise wrong(f"counts the same as limits[{seen[limit.identity]}]", "each window once", at=(name,))
         return self
 
 

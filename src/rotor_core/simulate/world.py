@@ -125,7 +125,9 @@ class World:
             c.Draw: lambda _: self._random.random(),
             c.Reserve: lambda command: store_.reserve(command.ask),
             c.Dispatched: lambda command: store_.dispatched(command.reservation.id),
-            c.Settle: lambda command: store_.settle(command.reservation_id, command.used, command.latency),
+            c.Settle: lambda command: store_.settle(
+                command.reservation_id, command.used, command.latency, command.told
+            ),
             c.Rest: lambda command: store_.rest(command.scope, command.until, command.reason),
         }
         self.report = Report()
@@ -228,7 +230,7 @@ class World:
             departs()
 
     def _depart(self, running: _Running, deployment: Deployment, reservation_id: str) -> None:
-        self.store.dispatched(reservation_id)
+        self.store.sent(reservation_id)
         self._at(self.at + self._random.uniform(*self._jitter), partial(self._arrive, running, deployment))
 
     def _arrive(self, running: _Running, deployment: Deployment) -> None:

@@ -17,19 +17,29 @@ _RENEW = 1024
 
 
 class Amounts:
-    """What a demand takes of each of an entry's meters, computed once for all entries whose limits count alike."""
+    """What a demand needs and takes of each of an entry's meters, computed once for all entries whose limits count alike.
 
-    __slots__ = ("_by_shape", "demand")
+    `flying`: calls in flight, any of which may turn out longer than expected.
+    """
 
-    def __init__(self, demand: Demand) -> None:
-        self.demand = demand
-        self._by_shape: dict[int, list[float]] = {}
+    __slots__ = ("_by_shape", "demand", "flying")
+
+    def __init__(self, demand: Demand, flying: int = 0) -> None:
+        self.demand, self.flying = demand, flying
+        self._by_shape: dict[int, tuple[list[float], list[float]]] = {}
 
     def of(self, entry: Entry) -> list[float]:
-        found = self._by_shape.get(entry.shape)
-        if found is None:
-            demand, price = self.demand, entry.option.price
-            found = self._by_shape[entry.shape] = [demand.amount(limit, price) for limit in entry.limits]
+        """What has to fit."""
+        return (self._by_shape.get(entry.shape) or self._both(entry))[1]
+
+    def takes(self, entry: Entry) -> list[float]:
+        """What is charged."""
+        return (self._by_shape.get(entry.shape) or self._both(entry))[0]
+
+    def _both(self, entry: Entry) -> tuple[list[float], list[float]]:
+        demand, option = self.demand, entry.option
+        pairs = [(demand.amount(limit, option.price),) * 2 for limit in entry.limits]
+        found = self._by_shape[entry.shape] = [take for take, _ in pairs], [need for _, need in pairs]
         return found
 
 
@@ -38,10 +48,12 @@ class Want:
 
     __slots__ = ("amounts", "by", "demand", "exclude", "now", "rests", "waiting")
 
-    def __init__(self, ask: Ask, now: float, by: float, rests: Mapping[str, Rest], waiting: int) -> None:
+    def __init__(
+        self, ask: Ask, now: float, by: float, rests: Mapping[str, Rest], waiting: int, flying: int = 0
+    ) -> None:
         self.demand, self.exclude = ask.demand, ask.exclude
         self.now, self.by, self.rests, self.waiting = now, by, rests, waiting
-        self.amounts = Amounts(ask.demand)
+        self.amounts = Amounts(ask.demand, flying)
 
     def instant(self, entry: Entry) -> float:
         """The first instant at which the entry's windows and rests let this through, whoever holds its slots."""

@@ -13,13 +13,14 @@ up to five options the order is exact. A charge by another plan can only make a 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, isnan
 
 from rotor_core._ledger import Option, Plan, Score, Standing, Tier
 from rotor_core._model import Limit
 from rotor_core.stores._demand import Amounts, Least, Want
-from rotor_core.stores._meters import Gate, Holder, Meter, Meters, Rest, Stats
+from rotor_core.stores._meters import Gate, Holder, Meter, Rest, Stats
+from rotor_core.stores._shelf import Shelf
 
 HAND = 5
 """Options looked at in turn at each decision, besides those touched: in a tier of up to so many the order is exact."""
@@ -45,19 +46,23 @@ class Entry:
         "seen", "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
 
-    def __init__(self, option: Option, order: int, tier: TierIndex, meters: Meters, now: float) -> None:
+    def __init__(self, option: Option, order: int, tier: TierIndex, shelf: Shelf, now: float) -> None:
         self.option, self.order, self.tier = option, order, tier
-        self.meters, self.gates = meters.of(option, now)
-        self.holders: tuple[Meter | Gate, ...] = (*self.meters, *self.gates)
-        self.limits: tuple[Limit, ...] = tuple(meter.limit for meter in self.meters)
+        self.draw_on(*shelf.of(option, now))
         self.price = option.price.blended if option.price else inf
-        self.stats: Stats = meters.stats_of(option.id)
+        self.stats: Stats = shelf.stats_of(option.id)
         self.shape = 0
         self.group: Group | None = None
         self.stale = False
-        self.scored_at, self.seen = now, -1
+        self.scored_at = now
         self.headroom, self.served, self.latency = -1.0, -1, self.stats.latency
         self.score = 0.0
+
+    def draw_on(self, meters: tuple[Meter, ...], gates: tuple[Gate, ...]) -> None:
+        self.meters, self.gates = meters, gates
+        self.holders: tuple[Meter | Gate, ...] = (*meters, *gates)
+        self.limits: tuple[Limit, ...] = tuple(meter.limit for meter in meters)
+        self.seen = -1
 
     def resting(self, rests: Mapping[str, Rest], now: float) -> Rest | None:
         """The longest rest that keeps this out at `now`."""
@@ -124,9 +129,9 @@ class Outlook:
 class TierIndex:
     """One tier's options. `ready`: `(-score, order)`, sorted. `asleep`: `(floor, number, group)`, sorted."""
 
-    def __init__(self, tier: Tier, score: Score, meters: Meters, now: float) -> None:
+    def __init__(self, tier: Tier, score: Score, shelf: Shelf, now: float) -> None:
         self.max_wait, self._score_of = tier.max_wait, score
-        self.entries = [Entry(option, order, self, meters, now) for order, option in enumerate(tier.options)]
+        self.entries = [Entry(option, order, self, shelf, now) for order, option in enumerate(tier.options)]
         self.ready: list[tuple[float, int]] = []
         self.asleep: list[tuple[float, int, Group]] = []
         self.groups: dict[Holder, Group] = {}
@@ -308,6 +313,17 @@ class TierIndex:
         group.floor = floor
         insort(self.asleep, (floor, group.number, group))
 
+    def awaken(self, entry: Entry, now: float) -> None:
+        """What holds an entry back has changed altogether: have it tried again."""
+        if entry.group is not None:
+            del entry.group.entries[entry.order]
+            entry.group = None
+            self._score(entry, now)
+            insort(self.ready, (-entry.score, entry.order))
+        elif not entry.stale:
+            entry.stale = True
+            self.stale.append(entry)
+
     def reconsider_all(self, least: Amounts) -> None:
         """The smallest demand has become smaller: floors computed for the old one are too late."""
         for group in self.groups.values():
@@ -329,19 +345,42 @@ def _bound(group: Group, entry: Entry, want: Want) -> float:
 
 
 class PlanIndex:
-    """All tiers of a plan, and every key that it draws on. It does not refer to the plan, which may then be let go."""
+    """All tiers of a plan, and every key that it draws on. It does not refer to the plan, which may then be let go.
 
-    def __init__(self, plan: Plan, meters: Meters, now: float) -> None:
-        self.tiers = [TierIndex(tier, plan.score, meters, now) for tier in plan.tiers]
+    `entries`: by option id. `gates`: the keys of all gates.
+    """
+
+    def __init__(self, plan: Plan, shelf: Shelf, now: float) -> None:
+        self.tiers = [TierIndex(tier, plan.score, shelf, now) for tier in plan.tiers]
         self.least: Least | None = None
-        shapes: dict[object, int] = {}
-        self.keys: set[str] = set()
-        for tier in self.tiers:
-            for entry in tier.entries:
-                self.keys.update(bound.key for bound in entry.option.limits)
-                price = entry.option.price if any(limit.unit == "usd" for limit in entry.limits) else None
-                shape = (tuple((limit.unit, limit.counts) for limit in entry.limits), price)
-                entry.shape = shapes.setdefault(shape, len(shapes))
+        self.entries = {entry.option.id: entry for tier in self.tiers for entry in tier.entries}
+        self._shapes: dict[object, int] = {}
+        self._by_subject: dict[str, list[Entry]] = {}
+        for entry in self.entries.values():
+            self._by_subject.setdefault(entry.option.subject, []).append(entry)
+        self._seen = len(shelf.changed)
+        self._look_again(self.entries.values())
+
+    def catch_up(self, shelf: Shelf, now: float) -> None:
+        """Let the options draw on what was learned since, and no longer on what is no longer believed."""
+        if self._seen == len(shelf.changed):
+            return
+        subjects = set(shelf.changed[self._seen :])
+        self._seen = len(shelf.changed)
+        again = [entry for subject in subjects for entry in self._by_subject.get(subject, ())]
+        for entry in again:
+            entry.draw_on(*shelf.of(entry.option, now))
+            entry.tier.awaken(entry, now)
+        if again:
+            self._look_again(again)
+
+    def _look_again(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            price = entry.option.price if any(limit.unit == "usd" for limit in entry.limits) else None
+            counting = tuple((limit.unit, limit.counts, limit.value) for limit in entry.limits)
+            entry.shape = self._shapes.setdefault((counting, price, entry.option.model), len(self._shapes))
+        self.keys = {holder.key for entry in self.entries.values() for holder in entry.holders}
+        self.gates = frozenset(gate.key for entry in self.entries.values() for gate in entry.gates)
 
     def smallest(self, want: Want) -> Amounts:
         """The amounts of the smallest demand lately, this one included."""

@@ -11,8 +11,8 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from rotor_core._ledger import Option
-from rotor_core._model import BoundLimit, Limit
+from rotor_core._ledger import LimitRecord
+from rotor_core._model import Limit
 from rotor_core._state.concurrency import Slots
 from rotor_core._state.window import Guards, Window, window_for
 
@@ -49,28 +49,49 @@ class Holder(ABC):
 
 
 class Meter(Holder):
-    """A limit with a period, and its window."""
+    """A limit with a period, and its window. `record` says where the limit comes from.
 
-    __slots__ = ("key", "limit", "window")
+    `flying`: amounts of calls that were sent and are not settled. `coming`: of grants that are not due yet. `corrected`:
+    the sum of what a provider's own figures added to or took from our count. `watched`: a provider tells such figures.
+    """
 
-    def __init__(self, bound: BoundLimit, guards: Guards, now: float) -> None:
+    __slots__ = ("coming", "corrected", "flying", "record", "watched", "window")
+
+    def __init__(self, record: LimitRecord, guards: Guards, now: float) -> None:
         super().__init__()
-        self.key, self.limit = bound.key, bound.limit
-        self.window: Window = window_for(bound.limit, guards, now)
+        self.record = record
+        self.window: Window = window_for(record.limit, guards, now)
+        self.flying = self.coming = self.corrected = 0.0
+        self.watched = record.limit.unit != "usd"
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+    @property
+    def limit(self) -> Limit:
+        return self.record.limit
 
     def opens_at(self, now: float, amount: float) -> float:
         return self.window.earliest(now, now, amount)
 
-    def change_to(self, limit: Limit, guards: Guards, now: float) -> None:
+    def change_to(self, record: LimitRecord, guards: Guards, now: float) -> None:
         """Count by another limit from now on; what is taken stays taken."""
-        old, self.limit = self.limit, limit
-        if (old.window, old.seconds, old.per, old.tz) == (limit.window, limit.seconds, limit.per, limit.tz):
-            self.window.resize(now, limit.value)
-        else:
+        old, limit = self.record.limit, record.limit
+        self.record = record
+        if (old.window, old.seconds, old.per, old.tz) != (limit.window, limit.seconds, limit.per, limit.tz):
             taken = self.window.used(now)
             self.window = window_for(limit, guards, now)
             self.window.charge(now, now, taken)
+        elif old.value != limit.value:
+            self.window.resize(now, limit.value)
+        self.changes += 1
         self.eased()
+
+    def restart(self, guards: Guards, now: float) -> None:
+        """Forget what was counted."""
+        self.window = window_for(self.limit, guards, now)
+        self.changes += 1
 
 
 class Gate(Holder):
@@ -78,16 +99,17 @@ class Gate(Holder):
 
     __slots__ = ("key", "limit", "slots")
 
-    def __init__(self, bound: BoundLimit) -> None:
+    def __init__(self, key: str, limit: Limit) -> None:
         super().__init__()
-        self.key, self.limit = bound.key, bound.limit
-        self.slots = Slots(bound.limit.value)
+        self.key, self.limit = key, limit
+        self.slots = Slots(limit.value)
 
     def opens_at(self, now: float, amount: float) -> float:
         return now if self.slots.fits(amount) else inf
 
     def change_to(self, limit: Limit) -> None:
         self.limit, self.slots.value = limit, limit.value
+        self.changes += 1
         self.eased()
 
 
@@ -119,66 +141,6 @@ class Stats:
         self.latency = seconds if self.latency is None else self.latency + self.SMOOTHING * (seconds - self.latency)
 
 
-class Meters:
-    """All of a ledger's meters, gates, rests and statistics, by key."""
-
-    __slots__ = ("gates", "guards", "meters", "rests", "stats")
-
-    def __init__(self, guards: Guards) -> None:
-        self.guards = guards
-        self.meters: dict[str, Meter] = {}
-        self.gates: dict[str, Gate] = {}
-        self.rests: dict[str, Rest] = {}
-        self.stats: dict[str, Stats] = {}
-
-    def of(self, option: Option, now: float) -> tuple[tuple[Meter, ...], tuple[Gate, ...]]:
-        """An option's meters and gates, made when first seen. A limit that differs from the one known replaces it."""
-        timed = tuple(self._meter(bound, now) for bound in option.limits if not _at_a_time(bound.limit))
-        gates = tuple(self._gate(bound) for bound in option.limits if _at_a_time(bound.limit))
-        return timed, gates
-
-    def stats_of(self, option_id: str) -> Stats:
-        found = self.stats.get(option_id)
-        if found is None:
-            found = self.stats[option_id] = Stats()
-        return found
-
-    def rest(self, scope: str, until: float, reason: str) -> None:
-        """The longest rest wins."""
-        known = self.rests.get(scope)
-        if known is None:
-            self.rests[scope] = Rest(scope, until, reason)
-        elif until > known.until:
-            known.until, known.reason, known.told = until, reason, False
-
-    def wake(self, option: Option, now: float, at: float) -> str | None:
-        """Why the option had rested, for the first grant (at `at`) since; None when it had not, or that was told."""
-        reason: str | None = None
-        for scope in option.scopes:
-            rest = self.rests.get(scope)
-            if rest is not None and rest.until <= at:
-                if not rest.told:
-                    reason, rest.told = reason or rest.reason, True
-                if rest.until <= now:
-                    del self.rests[scope]
-        return reason
-
-    def _meter(self, bound: BoundLimit, now: float) -> Meter:
-        meter = self.meters.get(bound.key)
-        if meter is None:
-            meter = self.meters[bound.key] = Meter(bound, self.guards, now)
-        elif meter.limit != bound.limit:
-            meter.change_to(bound.limit, self.guards, now)
-        return meter
-
-    def _gate(self, bound: BoundLimit) -> Gate:
-        gate = self.gates.get(bound.key)
-        if gate is None:
-            gate = self.gates[bound.key] = Gate(bound)
-        elif gate.limit != bound.limit:
-            gate.change_to(bound.limit)
-        return gate
-
-
-def _at_a_time(limit: Limit) -> bool:
+def at_a_time(limit: Limit) -> bool:
+    """Whether a limit counts calls at a time, and so has no window."""
     return limit.window == "concurrency" or limit.unit == "concurrent"

@@ -1,51 +1,167 @@
-"""A reservation that is open: what it took of which meter, so that it can be changed, moved and given back."""
+"""A reservation that is open: what it took of which meter, so that it can be changed, moved and given back.
+
+The journal of a shared ledger brings reservations of other processes: they have no entry in an index here, and are
+given back all the same.
+"""
 
 from __future__ import annotations
 
-from rotor_core._ledger import Demand, Reservation, Used
+from collections.abc import Sequence
+
+from rotor_core._ledger import Ask, Correct, Demand, Reservation, Used
+from rotor_core._model import Price
 from rotor_core.stores._index import Entry
+from rotor_core.stores._meters import Gate, Meter
 
 
 class Open:
-    """`amounts` and `marks` go with `entry.meters`; `at` is when the charges count from, `since` when slots were taken."""
+    """`amounts` and `marks` go with `meters`; `at` is when the charges count from, `since` when slots were taken.
 
-    __slots__ = ("amounts", "at", "entry", "marks", "reservation", "since")
+    `due`: its charges are for now, not for an instant to come. `taken` and `corrected`: for each meter what counted as
+    taken just after this was charged, and the meter's corrections up to then. `moved`: how often it was exchanged.
+    """
+
+    __slots__ = (
+        "amounts", "ask", "at", "corrected", "due", "entry", "gates", "marks", "meters", "moved", "price", "reservation",
+        "since", "subject", "taken",
+    )  # fmt: skip
 
     def __init__(
-        self, reservation: Reservation, entry: Entry, amounts: list[float], marks: list[float], since: float
+        self,
+        reservation: Reservation,
+        subject: str,
+        price: Price | None,
+        meters: Sequence[Meter],
+        gates: Sequence[Gate],
+        entry: Entry | None = None,
+        ask: Ask | None = None,
     ) -> None:
-        self.reservation, self.entry, self.amounts, self.marks = reservation, entry, amounts, marks
-        self.at, self.since = reservation.at, since
+        self.reservation, self.subject, self.price = reservation, subject, price
+        self.meters, self.gates, self.entry, self.ask = meters, gates, entry, ask
+        self.amounts: list[float] = []
+        self.marks: list[float] = []
+        self.at = self.since = reservation.at
+        self.due, self.moved = True, 0
+        self.taken: list[float] | None = None
+        self.corrected: list[float] = []
+
+    def charge(self, now: float, at: float, amounts: list[float], soon: float) -> None:
+        """Take the amounts from every meter, and the slots."""
+        self.amounts, self.at, self.since = amounts, at, now
+        self.marks = [meter.window.charge(now, at, amount) for meter, amount in zip(self.meters, amounts, strict=True)]
+        self._fly(now, due=at <= now + soon)
+        requests = self.reservation.demand.requests
+        for gate in self.gates:
+            gate.slots.take(requests)
+        self.touched()
 
     def move(self, now: float) -> None:
         """Let the charges count from `now`."""
-        charges = zip(self.entry.meters, self.amounts, self.marks, strict=True)
+        charges = zip(self.meters, self.amounts, self.marks, strict=True)
         self.marks = [meter.window.move(now, self.at, amount, mark) for meter, amount, mark in charges]
         self.at = now
-        self.entry.touched()
+        self._land()
+        self._fly(now, due=True)
+        self.touched()
+
+    def lift(self, now: float) -> None:
+        """Take a grant to come out of its windows, to be put back at some instant."""
+        for meter, amount, mark in zip(self.meters, self.amounts, self.marks, strict=True):
+            meter.window.change(now, self.at, amount, mark, 0.0)
+
+    def put_back(self, now: float, at: float) -> None:
+        self.marks = [meter.window.charge(now, at, a) for meter, a in zip(self.meters, self.amounts, strict=True)]
+        self.at = at
+        self.touched()
+
+    def recharge(self, meter: Meter, now: float) -> None:
+        """A meter was emptied: what this took of it is taken again."""
+        for i, mine in enumerate(self.meters):
+            if mine is meter:
+                at = max(self.at, now)
+                self.marks[i] = meter.window.charge(now, at, self.amounts[i])
+
+    def arrive(self, now: float) -> None:
+        """It is sent: what was to come is in flight."""
+        if not self.due:
+            self._land()
+            self._fly(now, due=True)
 
     def holds(self, now: float) -> bool:
         """Whether every limit that this was charged to is still kept."""
-        charged = zip(self.entry.meters, self.amounts, strict=True)
-        return all(meter.window.holds(now) for meter, amount in charged if amount)
+        return all(meter.window.holds(now) for meter, amount in zip(self.meters, self.amounts, strict=True) if amount)
 
-    def change(self, now: float, actual: list[float]) -> None:
-        """Replace what was charged by what was used."""
-        for i, meter in enumerate(self.entry.meters):
-            amount = self.amounts[i]
-            if actual[i] != amount:
-                meter.window.change(now, self.at, amount, self.marks[i], actual[i])
-                if actual[i] < amount:
+    def settle(self, now: float, actual: Sequence[float]) -> None:
+        """Replace what was charged by what was used, and be over."""
+        for meter, amount, mark, used in zip(self.meters, self.amounts, self.marks, actual, strict=True):
+            if used != amount:
+                meter.window.change(now, self.at, amount, mark, used)
+                if used < amount:
                     meter.eased()
-        self.amounts = actual
+        self.release(now)
 
     def release(self, now: float) -> None:
-        """Give the slots back."""
+        """Give the slots back, and be over."""
+        self._land()
         requests = self.reservation.demand.requests
-        for gate in self.entry.gates:
+        for gate in self.gates:
             gate.slots.release(requests, now - self.since)
             gate.eased()
-        self.entry.touched()
+        self.touched()
+
+    def touched(self) -> None:
+        if self.entry is not None:
+            self.entry.touched()
+        else:
+            for meter in self.meters:
+                meter.changes += 1
+            for gate in self.gates:
+                gate.changes += 1
+
+    def corrections(self, wanted: Sequence[Correct]) -> dict[str, float]:
+        """By how much a provider's own figures differ from ours, by key.
+
+        `wanted` says what counts as taken there just after this call. What other calls of ours had in flight may or may
+        not be part of that, so a figure lower than ours counts only as far as it is lower than without them.
+        """
+        found: dict[str, float] = {}
+        if self.taken is None:
+            return found
+        for correct in wanted:
+            for i, meter in enumerate(self.meters):
+                if meter.key != correct.key:
+                    continue
+                more = correct.used - self.taken[i] - (meter.corrected - self.corrected[i])
+                if more < 0:
+                    others = max(0.0, meter.flying - self.amounts[i])
+                    more = min(0.0, more + others + (0.0 if correct.whole else self.amounts[i]))
+                    more = max(more, -meter.window.used(self.at)) if correct.whole else more
+                if abs(more) > _NOISE * max(1.0, meter.limit.value):
+                    found[meter.key] = more
+        return found
+
+    def _fly(self, now: float, *, due: bool) -> None:
+        self.due = due
+        self.taken, self.corrected = (None, []) if not due or not any(m.watched for m in self.meters) else ([], [])
+        for meter, amount in zip(self.meters, self.amounts, strict=True):
+            if not due:
+                meter.coming += amount
+                continue
+            meter.flying += amount
+            if self.taken is not None:
+                self.taken.append(meter.window.used(now) - meter.coming)
+                self.corrected.append(meter.corrected)
+
+    def _land(self) -> None:
+        for meter, amount in zip(self.meters, self.amounts, strict=True):
+            if self.due:
+                meter.flying = max(0.0, meter.flying - amount)
+            else:
+                meter.coming = max(0.0, meter.coming - amount)
+
+
+_NOISE = 1e-6
+"""Of a limit: differences below are rounding."""
 
 
 def actual_amounts(known: Open, used: Used) -> list[float]:
@@ -53,9 +169,12 @@ def actual_amounts(known: Open, used: Used) -> list[float]:
 
     Tokens that are counted as requested stay as they were asked for, once the request was counted at all.
     """
-    entry, reserved = known.entry, known.reservation.demand
     if used.requests == 0:
-        return [0.0] * len(entry.meters)
+        return [0.0] * len(known.meters)
+    reserved, price = known.reservation.demand, known.price
+    told = (used.requests, used.input_tokens, used.output_tokens, used.usd)
+    if told == (None, None, None, None):
+        return list(known.amounts)
     demand = Demand(
         input_tokens=reserved.input_tokens if used.input_tokens is None else used.input_tokens,
         output_tokens=reserved.output_tokens if used.output_tokens is None else used.output_tokens,
@@ -63,8 +182,28 @@ def actual_amounts(known: Open, used: Used) -> list[float]:
         requests=reserved.requests if used.requests is None else used.requests,
         audio_seconds=reserved.audio_seconds,
     )
-    price = entry.option.price
-    return [
-        used.usd if limit.unit == "usd" and used.usd is not None else demand.amount(limit, price)
-        for limit in entry.limits
-    ]
+    amounts: list[float] = []
+    for meter, charged in zip(known.meters, known.amounts, strict=True):
+        limit = meter.limit
+        if limit.unit == "usd":
+            amounts.append(used.usd if used.usd is not None else demand.amount(limit, price))
+        elif _kept(limit.unit, used):
+            amounts.append(charged)
+        else:
+            amounts.append(demand.amount(limit, price))
+    return amounts
+
+
+def _kept(unit: str, used: Used) -> bool:
+    """Whether nothing was said that this unit is made of."""
+    match unit:
+        case "requests":
+            return used.requests is None
+        case "input_tokens":
+            return used.input_tokens is None
+        case "output_tokens":
+            return used.output_tokens is None
+        case "tokens":
+            return used.input_tokens is None and used.output_tokens is None
+        case _:
+            return True

@@ -12,24 +12,29 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 _log = logging.getLogger("rotor_core")
 
 
+class Begun(Protocol):
+    """What a turn is taken in: `begin` runs first, to let go of what has expired. `called`: whom to call after the turn."""
+
+    called: list[Callable[[], None]]
+
+    def begin(self, now: float, /) -> None: ...
+
+
 class Turns:
-    """`with turns as now:` is a turn, at an instant that is never before the last one's.
+    """`with turns as now:` is a turn, at an instant that is never before the last one's."""
 
-    `begin` runs first in each, to let go of what has expired. `called`: whom to call after it.
-    """
+    __slots__ = ("_clock", "_depth", "_lock", "_of", "at", "later")
 
-    __slots__ = ("_begin", "_clock", "_depth", "_lock", "at", "called", "later")
-
-    def __init__(self, clock: Callable[[], float], begin: Callable[[float], None]) -> None:
-        self._clock, self._begin = clock, begin
+    def __init__(self, clock: Callable[[], float], of: Begun) -> None:
+        self._clock, self._of = clock, of
         self._lock = threading.RLock()
         self._depth = 0
         self.at = -inf
-        self.called: list[Callable[[], None]] = []
         self.later: deque[Callable[[], None]] = deque()
 
     @property
@@ -43,7 +48,7 @@ class Turns:
         self.at = max(self.at, self._clock())
         if self._depth == 1:
             try:
-                self._begin(self.at)
+                self._of.begin(self.at)
             except BaseException:
                 self.__exit__()
                 raise
@@ -56,8 +61,8 @@ class Turns:
                 self.later.popleft()()
         finally:
             self._depth -= 1
-            if self._depth == 0 and self.called:
-                called, self.called = self.called, []
+            if self._depth == 0 and self._of.called:
+                called, self._of.called = self._of.called, []
             self._lock.release()
         for call in called:
             _tell(call)
@@ -73,7 +78,7 @@ class Turns:
         """As if there had been no other threads."""
         self._lock = threading.RLock()
         self._depth = 0
-        self.called.clear()
+        self._of.called.clear()
         self.later.clear()
 
 

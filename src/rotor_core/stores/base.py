@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from rotor_core._ledger import Ask, Grant, Option, OptionReading, Used
+from rotor_core._ledger import Ask, Grant, Lesson, Option, OptionReading, Told, Used
 
 
 class Store(Protocol):
@@ -30,24 +30,34 @@ class Store(Protocol):
 
     async def areserve(self, ask: Ask) -> Grant: ...
 
-    def dispatched(self, reservation_id: str) -> bool:
-        """The request goes out now: charges move to this instant if it is later than the reservation's.
+    def dispatched(self, reservation_id: str) -> float | None:
+        """Whoever waited for a reservation is awake and about to send. The instant from which it may: mostly now past.
 
-        False when it had better not: the reservation is no longer open, or debts that came after it was promised have
-        eaten its room. Adapters report from the middle of a call, so this must not block for long.
+        Charges move to now if that is later than they stood. A later instant: the grant was exchanged for a more urgent
+        one meanwhile (at most twice), so sleep until then. None: it no longer holds (expired, or debts that came after
+        it was promised have eaten its room): settle it and ask again.
         """
         ...
 
-    async def adispatched(self, reservation_id: str) -> bool: ...
+    async def adispatched(self, reservation_id: str) -> float | None: ...
 
-    def settle(self, reservation_id: str, used: Used, latency: float | None = None) -> None:
-        """Replace what was reserved by what was used and free the slot. A second or late settle changes nothing.
+    def sent(self, reservation_id: str) -> None:
+        """The request goes out at this very instant. Adapters say it from the middle of a call: never blocks, never raises."""
+        ...
 
-        An id of a waiting ticket is taken out of its queue.
+    def settle(
+        self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
+    ) -> Sequence[Lesson]:
+        """Replace what was reserved by what was used, free the slot, and learn from what the answer told.
+
+        A second or late settle changes nothing. An id of a waiting ticket is taken out of its queue. Returns the limits
+        that are held otherwise from now on.
         """
         ...
 
-    async def asettle(self, reservation_id: str, used: Used, latency: float | None = None) -> None: ...
+    async def asettle(
+        self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
+    ) -> Sequence[Lesson]: ...
 
     def rest(self, scope: str, until: float, reason: str) -> None:
         """Keep every option of `scope` out until an instant; the longest rest wins."""
@@ -64,6 +74,16 @@ class Store(Protocol):
         ...
 
     async def aread(self, options: Sequence[Option]) -> list[OptionReading]: ...
+
+    def glance(self, options: Sequence[Option]) -> list[OptionReading]:
+        """As `read`, but as last seen: at once, from whatever thread or loop, without asking anyone. Never raises."""
+        ...
+
+    def reset(self, options: Sequence[Option], *, windows: bool = False) -> None:
+        """Forget rests and what was learned of these options; with `windows`, also what was counted in their limits."""
+        ...
+
+    async def areset(self, options: Sequence[Option], *, windows: bool = False) -> None: ...
 
     def close(self) -> None: ...
 

@@ -1,0 +1,93 @@
+"""How a call ended, told to the ledger: what was used, what the answer said of limits, and who rests for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rotor_core import _events as events
+from rotor_core._commands import Flow, draw, emit, now, rest, settle_as
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Lesson, Reservation, Used
+from rotor_core._model import Deployment
+from rotor_core._outcome import Outcome
+from rotor_core._policy.headers import told_by_headers
+from rotor_core._policy.next_step import LEAST_TOLD, REACTIONS, SCOPES, rest_seconds
+from rotor_core._policy.plan import scopes
+from rotor_core._policy.told import told_by_refusal
+
+
+def settle(
+    deployment: Deployment, reservation: Reservation, outcome: Outcome, *, pool: str = "", attempt: int = 1
+) -> Flow[float | None]:
+    """Replace what was reserved by what was used, and put to rest whoever the failure speaks of. Return the cost in USD."""
+    failure, usage = outcome.failure, outcome.usage
+    cost: float | None = None
+    told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
+    if failure is not None:
+        counted = outcome.sent and REACTIONS[failure.kind].counted
+        told = (*told_by_refusal(deployment.provider.name, failure, outcome.headers), *told)
+        lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
+        yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=bool(lessons))
+    elif usage is not None:
+        cost = (
+            deployment.price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+            if deployment.price
+            else None
+        )
+        used = Used(1, usage.input_tokens, usage.output_tokens, cost)
+        lessons = yield from settle_as(reservation.id, used, outcome.seconds, told)
+    else:
+        lessons = yield from settle_as(reservation.id, AS_RESERVED, outcome.seconds or None, told)
+    if lessons or odd:
+        yield from _tell_lessons(deployment, reservation, lessons, odd, pool, attempt)
+    return cost
+
+
+def _tell_lessons(
+    deployment: Deployment,
+    reservation: Reservation,
+    lessons: Sequence[Lesson],
+    odd: Sequence[str],
+    pool: str,
+    attempt: int,
+) -> Flow[None]:
+    """Say which limits are held otherwise from now on, and which headers cannot be true."""
+    at = yield from now()
+    request = reservation.id.rpartition(".")[0]
+    for lesson in lessons:
+        limit = lesson.limit
+        yield from emit(
+            events.LimitLearned(
+                at,
+                request,
+                pool,
+                attempt,
+                deployment.id,
+                lesson.key,
+                limit.unit,
+                limit.per,
+                lesson.before,
+                limit.value,
+                limit.source,
+                lesson.evidence,
+            )
+        )
+    for line in odd:
+        yield from emit(events.HeaderDistrusted(at, request, pool, attempt, deployment.id, line))
+
+
+def _put_to_rest(
+    deployment: Deployment, reservation: Reservation, outcome: Outcome, pool: str, attempt: int, *, taught: bool
+) -> Flow[None]:
+    """`taught`: a limit was learned from this failure, which holds others back from now on."""
+    failure = outcome.failure
+    assert failure is not None
+    seconds = rest_seconds(failure, attempt, (yield from draw()))
+    if seconds and taught and failure.kind == "rate_limit" and failure.retry_after is None:
+        seconds = min(seconds, LEAST_TOLD)
+    if not seconds:
+        return
+    at = yield from now()
+    scope = scopes(deployment)[SCOPES.index(REACTIONS[failure.kind].scope)]
+    yield from rest(scope, at + seconds, failure.kind)
+    request = reservation.id.rpartition(".")[0]
+    yield from emit(events.Rested(at, request, pool, attempt, deployment.id, scope, at + seconds, failure.kind))

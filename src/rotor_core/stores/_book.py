@@ -1,0 +1,421 @@
+"""The ledger as a state machine: what is taken, by whom, and who is next. No lock, no clock, no IO; time is an argument.
+
+Every operation is one turn of whoever holds the book. It leaves behind whom to call (`called`), whom to wake in other
+processes (`wakes`) and, for a book that is shared through a journal, what it did (`effects`): another process's book
+becomes the same by applying them in the same order (`_replica`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import heapify, heappop, heappush
+from math import inf
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from rotor_core._ledger import (
+    AS_RESERVED,
+    Ask,
+    Grant,
+    Lesson,
+    Option,
+    OptionReading,
+    Plan,
+    Refusal,
+    Reservation,
+    Ticket,
+    Told,
+    Used,
+)  # fmt: skip
+from rotor_core._state.window import Guards
+from rotor_core.stores._choose import Choice, Queued, Taken, choose
+from rotor_core.stores._demand import Want
+from rotor_core.stores._exchange import exchange
+from rotor_core.stores._index import Entry, PlanIndex
+from rotor_core.stores._learning import corrections, learned, teach
+from rotor_core.stores._meters import Gate
+from rotor_core.stores._open import Open, actual_amounts
+from rotor_core.stores._queue import Queue, Waiter
+from rotor_core.stores._readings import read_option, reserved_by_key
+from rotor_core.stores._reasons import reasons
+from rotor_core.stores._replica import Effect, apply, dump, load, written
+from rotor_core.stores._shelf import Shelf
+
+MISSES = 8
+"""Waiters for whom room that came back in a window may be too small, before the others behind them are not tried."""
+
+HELD = 2.0
+"""Seconds for which a slot is kept for a waiter of another process that has been called."""
+
+
+class Book:
+    """`lease`: seconds after its instant at which an unsettled reservation expires. `shared`: effects are written down.
+
+    `address`: where waiters of this process are reached by others; `check_every`: seconds after which a waiter asks
+    again uncalled, in case the call was lost.
+    """
+
+    def __init__(self, guards: Guards, lease: float, *, shared: bool = False) -> None:
+        self.guards, self.lease, self.shared = guards, lease, shared
+        self.effects: list[Effect] = []
+        self.called: list[Callable[[], None]] = []
+        self.wakes: list[tuple[str, str]] = []
+        self.address = ""
+        self.check_every = inf
+        self.clear()
+
+    def clear(self) -> None:
+        """As if nothing had ever been."""
+        self.shelf = Shelf(self.guards, self.note)
+        self.open: dict[str, Open] = {}
+        self.coming: dict[str, Open] = {}
+        self.queue = Queue()
+        self._indexes: WeakKeyDictionary[Plan, PlanIndex] = WeakKeyDictionary()
+        self._leases: list[tuple[float, str]] = []
+        self.holding = 0
+
+    def note(self, *effect: Any) -> None:
+        if self.shared:
+            self.effects.append(written(effect))
+
+    def apply(self, effect: Effect) -> None:
+        """What another process did, done here without question, in the journal's order."""
+        apply(self, effect)
+
+    def dump(self) -> Any:
+        """The whole state, in values that JSON can carry."""
+        return dump(self)
+
+    def load(self, data: Any) -> None:
+        """The state that `dump` wrote, instead of this one. Those who wait here still do."""
+        load(self, data)
+
+    # --- operations --------------------------------------------------------------------------------------------------
+
+    def begin(self, now: float) -> None:
+        """Let go of what has expired. What was sent is not known of an expired reservation, so only its slots come back."""
+        while self._leases and self._leases[0][0] <= now:
+            _, reservation_id = heappop(self._leases)
+            expired = self.open.get(reservation_id)
+            if expired is not None and expired.reservation.expires_at <= now:
+                self.end(reservation_id, now)
+                self._serve(expired, now)
+        for key in self.shelf.expired(now):
+            self.note("drop", key, now)
+            self.shelf.drop(key, now)
+        if self.holding:
+            for waiter in self.queue:
+                if waiter.held and waiter.held_until <= now:
+                    self._serve_gates(self.unhold(waiter, missed=True), now)
+
+    def reserve(self, ask: Ask, now: float) -> Grant:
+        """See `Store.reserve`."""
+        known = self.open.get(ask.id)
+        if known is not None:
+            return known.reservation
+        waiter = self.queue.get(ask.id)
+        kept: list[Gate] = []
+        if waiter is not None:
+            asked_at, give_up_at = waiter.asked_at, waiter.give_up_at
+            if waiter.held or waiter.missed:
+                kept = self.unhold(waiter)
+        else:
+            asked_at, give_up_at = now, now + ask.max_wait
+            if ask.deadline is not None and ask.deadline < give_up_at:
+                give_up_at = ask.deadline
+        index, want = self.index(ask.plan, now), self.want(ask, now)
+        choice = choose(index, want, asked_at, give_up_at)
+        if self.coming and ask.priority and not (isinstance(choice, Taken) and choice.at <= want.by):
+            exchanged = exchange(self, ask, want, choice, asked_at, give_up_at)
+            if exchanged is not None:
+                return exchanged
+        grant = self._answer(ask, want, index, choice, waiter, asked_at, give_up_at)
+        if kept:
+            self._serve_gates(kept, now)
+        return grant
+
+    def dispatched(self, reservation_id: str, now: float) -> float | None:
+        """See `Store.dispatched`."""
+        known = self.open.get(reservation_id)
+        if known is None:
+            return None
+        if known.at > now:
+            return known.at
+        self.sent(reservation_id, now)
+        return known.at if known.holds(now) else None
+
+    def sent(self, reservation_id: str, now: float) -> None:
+        """See `Store.sent`."""
+        known = self.open.get(reservation_id)
+        if known is None:
+            return
+        if now > known.at + self.guards.slip:
+            self.note("move", reservation_id, now)
+            known.move(now)
+        elif not known.due and known.at <= now:
+            self.note("arrive", reservation_id, now)
+            known.arrive(now)
+        self.coming.pop(reservation_id, None)
+
+    def settle(
+        self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told], now: float
+    ) -> list[Lesson]:
+        """See `Store.settle`."""
+        known = self.open.get(reservation_id)
+        if known is None:
+            self.leave(reservation_id)
+            return []
+        actual = list(known.amounts) if used is AS_RESERVED else actual_amounts(known, used)
+        changes = learned(self.shelf, known, used, told, now) if known.subject else ()
+        if changes:
+            for key, more in corrections(self.shelf, known, actual, changes).items():
+                self.note("corrected", key, more)
+        self.end(reservation_id, now, actual, latency)
+        lessons = teach(self.shelf, known.subject, changes, now) if changes else []
+        self._serve(known, now)
+        return lessons
+
+    def rest(self, scope: str, until: float, reason: str, now: float) -> None:
+        """See `Store.rest`."""
+        if until > now:
+            self.note("rest", scope, until, reason)
+            self.shelf.rest(scope, until, reason)
+
+    def watch(self, ticket_id: str, called: Callable[[], None]) -> None:
+        """See `Store.watch`."""
+        waiter = self.queue.get(ticket_id)
+        if waiter is None or waiter.held:
+            self.called.append(called)
+        else:
+            waiter.called = called
+
+    def read(self, options: Sequence[Option], now: float) -> list[OptionReading]:
+        """See `Store.read`."""
+        reserved = reserved_by_key(self.open.values())
+        return [read_option(option, self.shelf, reserved, now) for option in options]
+
+    def reset(self, options: Sequence[Option], now: float, *, windows: bool = False) -> None:
+        """See `Store.reset`."""
+        for option in options:
+            for scope in option.scopes:
+                self.note("unrest", scope)
+                self.shelf.unrest(scope)
+            for key in list(self.shelf.learned.get(option.subject, ())):
+                self.note("drop", key, now)
+                self.shelf.drop(key, now)
+            self.shelf.trails.pop(option.subject, None)
+            if windows:
+                for meter in self.shelf.of(option, now)[0]:
+                    self.note("empty", meter.key, now)
+                    self.empty(meter.key, now)
+
+    def nothing_in_flight(self) -> None:
+        """After a fork, in the child: what is under way is the parent's to settle."""
+        for known in self.open.values():
+            for gate in known.gates:
+                gate.slots.held = 0.0
+                gate.eased()
+            for meter in known.meters:
+                meter.flying = meter.coming = 0.0
+        self.open.clear()
+        self.coming.clear()
+        self._leases.clear()
+        self.queue = Queue()
+        self.holding = 0
+
+    # --- what operations are made of ---------------------------------------------------------------------------------
+
+    def index(self, plan: Plan, now: float) -> PlanIndex:
+        index = self._indexes.get(plan)
+        if index is None:
+            index = self._indexes[plan] = PlanIndex(plan, self.shelf, now)
+        else:
+            index.catch_up(self.shelf, now)
+        return index
+
+    def want(self, ask: Ask, now: float) -> Want:
+        by = now + self.guards.soon
+        if ask.deadline is not None and ask.deadline < by:
+            by = ask.deadline
+        waiting = self.queue.waiting_for(ask.plan) if len(self.queue) else 0
+        return Want(ask, now, by, self.shelf.rests, waiting, len(self.open))
+
+    def take(self, ask: Ask, want: Want, entry: Entry, at: float, asked_at: float) -> Reservation:
+        """Charge every limit of an option from `at` on."""
+        option, now = entry.option, want.now
+        rested = self.shelf.wake(option, now, at) if want.rests else None
+        reservation = Reservation(ask.id, option.id, at, asked_at, at + self.lease, ask.demand, rested)
+        known = Open(reservation, option.subject, option.price, entry.meters, entry.gates, entry, ask)
+        amounts = want.amounts.takes(entry)
+        self.put(known, now, at, amounts)
+        if self.shared:
+            self.note("take", known, now, at, amounts)
+        return reservation
+
+    def put(self, known: Open, now: float, at: float, amounts: list[float]) -> None:
+        """Enter a reservation, ours or another process's."""
+        reservation = known.reservation
+        self.shelf.stats_of(reservation.deployment).served += 1
+        known.charge(now, at, amounts, self.guards.soon)
+        if known.subject:
+            demand = reservation.demand
+            self.shelf.trail_of(known.subject).sent(at, demand.requests, demand.input_tokens, demand.output_tokens)
+        self.enter(known)
+
+    def enter(self, known: Open) -> None:
+        """Know a reservation by its id, until it is settled or expires."""
+        reservation = known.reservation
+        self.open[reservation.id] = known
+        if not known.due:
+            self.coming[reservation.id] = known
+        heappush(self._leases, (reservation.expires_at, reservation.id))
+        if len(self._leases) > 2 * len(self.open) + 64:
+            self._leases = [(known.reservation.expires_at, id_) for id_, known in self.open.items()]
+            heapify(self._leases)
+
+    def end(
+        self, reservation_id: str, now: float, actual: Sequence[float] | None = None, latency: float | None = None
+    ) -> None:
+        """A reservation is over: with what was used, or (None) with what was charged."""
+        known = self.open.pop(reservation_id)
+        self.coming.pop(reservation_id, None)
+        self.note("end", reservation_id, now, actual, latency)
+        if latency is not None:
+            self.shelf.stats_of(known.reservation.deployment).took(latency)
+        if actual is None:
+            known.release(now)
+        else:
+            known.settle(now, actual)
+
+    def leave(self, ask_id: str) -> None:
+        """Out of the queue; a slot that was kept for it is let go by whoever finds it expired."""
+        waiter = self.queue.get(ask_id)
+        if waiter is not None:
+            self.note("leave", ask_id)
+            if waiter.held:
+                self._let_go(waiter)
+            self.queue.remove(ask_id)
+
+    def unhold(self, waiter: Waiter, *, missed: bool = False) -> list[Gate]:
+        """Let go of the slots kept for a waiter, who came for them or did not; the gates."""
+        self.note("unhold", waiter.id, missed)
+        waiter.missed = missed
+        return self._let_go(waiter) if waiter.held else []
+
+    def _let_go(self, waiter: Waiter) -> list[Gate]:
+        gates = [self.shelf.gates[key] for key in waiter.held if key in self.shelf.gates]
+        for gate in gates:
+            gate.slots.held = max(0.0, gate.slots.held - waiter.requests)
+            gate.changes += 1
+            gate.eased()
+        waiter.held = ()
+        self.holding -= 1
+        return gates
+
+    def empty(self, key: str, now: float) -> None:
+        """Forget what was counted in a limit, but for what is open."""
+        meter = self.shelf.meters.get(key)
+        if meter is None:
+            return
+        meter.restart(self.guards, now)
+        for known in self.open.values():
+            known.recharge(meter, now)
+        meter.eased()
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    def _answer(
+        self, ask: Ask, want: Want, index: PlanIndex, choice: Choice, waiter: Waiter | None,
+        asked_at: float, give_up_at: float,
+    ) -> Grant:  # fmt: skip
+        if isinstance(choice, Queued):
+            if waiter is None:
+                waiter = self.queue.add(ask.id, ask, asked_at, give_up_at, ask.priority)
+                waiter.gates, waiter.address = index.gates, self.address
+                self.note(
+                    "wait",
+                    ask.id,
+                    sorted(index.gates),
+                    ask.priority,
+                    ask.demand.requests,
+                    asked_at,
+                    give_up_at,
+                    self.address,
+                )
+            waiter.check_at = min(choice.check_at, self._next_lease_end(), want.now + self.check_every)
+            return Ticket(ask.id, asked_at, waiter.check_at, give_up_at)
+        if waiter is not None:
+            self.leave(ask.id)
+        if isinstance(choice, Taken):
+            return self.take(ask, want, choice.entry, choice.at, asked_at)
+        return Refusal(asked_at, choice.retry_at if choice.retry_at < inf else None, reasons(index, want))
+
+    def _serve(self, freed: Open, now: float) -> None:
+        """Choose again for those in the queue, in order, over their whole plans, while there is something to be had."""
+        if len(self.queue):
+            keys = {meter.key for meter in freed.meters} | {gate.key for gate in freed.gates}
+            self._serve_keys(keys, list(freed.gates), now)
+
+    def _serve_gates(self, gates: list[Gate], now: float) -> None:
+        if len(self.queue):
+            self._serve_keys({gate.key for gate in gates}, gates, now)
+
+    def _serve_keys(self, keys: set[str], gates: list[Gate], now: float) -> None:
+        plans = [plan for plan in self.queue.plans() if not keys.isdisjoint(self.index(plan, now).keys)]
+        misses = 0
+        for waiter in self.queue.in_order(plans):
+            if waiter.give_up_at < now:
+                if waiter.give_up_at + self.lease < now:
+                    self.leave(waiter.id)
+                continue  # it will ask once more, and be refused, unless its asker is gone
+            if waiter.held or (waiter.missed and waiter.ask is None):
+                continue
+            placed = self._keep_slot(waiter, gates, now) if waiter.ask is None else self._place(waiter, waiter.ask, now)
+            if placed:
+                self.queue.served(waiter)
+                if waiter.called is not None:
+                    self.called.append(waiter.called)
+            misses += not placed
+            more = any(gate.slots.fits(1) for gate in gates) if gates else misses < MISSES
+            if not more:
+                return
+
+    def _place(self, waiter: Waiter, ask: Ask, now: float) -> bool:
+        """Make the reservation that a waiter's ticket is for, if there is something for it now.
+
+        Where a slot is free and only a window is not yet, the waiter may have to ask again earlier than it knows.
+        """
+        want = self.want(ask, now)
+        choice = choose(self.index(ask.plan, now), want, waiter.asked_at, waiter.give_up_at)
+        if not isinstance(choice, Taken):
+            if isinstance(choice, Queued) and choice.check_at < waiter.check_at and waiter.called is not None:
+                self.called.append(waiter.called)
+            return False
+        self.leave(ask.id)
+        self.take(ask, want, choice.entry, choice.at, waiter.asked_at)
+        return True
+
+    def _keep_slot(self, waiter: Waiter, gates: list[Gate], now: float) -> bool:
+        """Keep a slot for a waiter of another process, and have it woken."""
+        gate = next((g for g in gates if g.key in waiter.gates and g.slots.fits(waiter.requests)), None)
+        if gate is None:
+            return False
+        self.note("keep", waiter.id, gate.key, now + HELD)
+        self.keep(waiter, gate, now + HELD)
+        self.wakes.append((waiter.address, waiter.id))
+        return True
+
+    def keep(self, waiter: Waiter, gate: Gate, until: float) -> None:
+        gate.slots.take(waiter.requests)
+        gate.changes += 1
+        waiter.held, waiter.held_until = (gate.key,), until
+        self.holding += 1
+
+    def _next_lease_end(self) -> float:
+        while self._leases:
+            expires_at, reservation_id = self._leases[0]
+            known = self.open.get(reservation_id)
+            if known is not None and known.reservation.expires_at == expires_at:
+                return expires_at
+            heappop(self._leases)
+        return inf

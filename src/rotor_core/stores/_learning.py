@@ -1,0 +1,79 @@
+"""What a settled call teaches the ledger: the pure learner's changes, applied to meters.
+
+A figure of the provider's own is part of settling the call that it came with (`corrections`); everything else changes
+what the subject is held to (`teach`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rotor_core._ledger import Block, Change, Correct, Drop, Hold, Lesson, LimitRecord, Told, Used
+from rotor_core._state.learn import Call, learn, probe
+from rotor_core.stores._open import Open
+from rotor_core.stores._shelf import Shelf
+
+
+def records_of(shelf: Shelf, known: Open) -> tuple[LimitRecord, ...]:
+    """What the subject of a call is held to: what the call was charged to, and what was learned since."""
+    records = {meter.key: meter.record for meter in known.meters if meter.limit.unit != "usd"}
+    for key in shelf.learned.get(known.subject, ()):
+        records[key] = shelf.meters[key].record
+    return tuple(records.values())
+
+
+def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: float) -> Sequence[Change]:
+    """What to change, now that a call is settled."""
+    subject, trail = known.subject, shelf.trail_of(known.subject)
+    if used.requests == 0:
+        trail.refused(known.at)
+    if told:
+        call = Call(subject, known.at, known.reservation.demand, used, records_of(shelf, known))
+        return learn(call, told, trail, now)
+    for key in shelf.learned.get(subject, ()):
+        raise_at = shelf.meters[key].record.raise_at
+        if raise_at is not None and raise_at <= now:
+            return probe(records_of(shelf, known), trail, now)
+    return ()
+
+
+def corrections(shelf: Shelf, known: Open, actual: list[float], changes: Sequence[Change]) -> dict[str, float]:
+    """Put the provider's figures into what the call is settled as; by how much, by key."""
+    wanted = [change for change in changes if isinstance(change, Correct)]
+    if not wanted:
+        return {}
+    for correct in wanted:
+        meter = shelf.meters.get(correct.key)
+        if meter is not None:
+            meter.watched = True
+    found = known.corrections(wanted)
+    for i, meter in enumerate(known.meters):
+        more = found.get(meter.key)
+        if more is not None:
+            actual[i] += more
+            meter.corrected += more
+    return found
+
+
+def teach(shelf: Shelf, subject: str, changes: Sequence[Change], now: float) -> list[Lesson]:
+    """Hold the subject to what was learned; what is different from before."""
+    lessons: list[Lesson] = []
+    for change in changes:
+        match change:
+            case Hold(record, past):
+                meter = shelf.meters.get(record.key)
+                before = meter.limit if meter is not None else None
+                shelf.note("hold", subject, record, past, now)
+                shelf.hold(subject, record, past, now)
+                if before is None or (before.value, before.counts) != (record.limit.value, record.limit.counts):
+                    value = None if before is None else before.value
+                    lessons.append(Lesson(subject, record.key, value, record.limit, record.evidence))
+            case Drop(key):
+                shelf.note("drop", key, now)
+                shelf.drop(key, now)
+            case Block(key, amount, until):
+                shelf.note("block", key, amount, until, now)
+                shelf.block(key, amount, until, now)
+            case Correct():
+                pass
+    return lessons

@@ -1,0 +1,141 @@
+"""Two thin ways to one Redis: a call is one script with its arguments, a reply one string. `redis` is imported when used.
+
+The blocking client is shared by all threads; each event loop has a client of its own. A script that a server does not have
+(it was restarted, or its cache was flushed) is loaded, and called again. A call is tried again once when a connection turns
+out to have been closed meanwhile: every script may be called twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from rotor_core._errors import ConfigError
+from rotor_core.stores._redis_errors import store_error
+from rotor_core.stores._redis_scripts import script
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import redis
+    import redis.asyncio
+
+SECONDS = 1.0
+"""How long a connection, or an answer, is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One round trip: a script by name, and its arguments."""
+
+    name: str
+    args: Sequence[bytes | str]
+
+
+class Transport:
+    """`keys`: of the namespace, in the scripts' order. `url`: for the driver. `shown`: for people."""
+
+    def __init__(self, url: str, shown: str, keys: Sequence[str]) -> None:
+        self.shown = shown
+        self._url, self._keys = url, tuple(keys)
+        self._lock = threading.Lock()
+        self._client: redis.Redis | None = None
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+        try:
+            import redis  # noqa: PLC0415  only who names a Redis needs it
+        except ImportError as error:
+            raise ConfigError(
+                "the package `redis` is not installed; pip install 'llm-rotor[redis]'", key="store", value=shown
+            ) from error
+        try:
+            self.client()
+        except (ValueError, TypeError, redis.RedisError) as error:
+            raise ConfigError("not the URL of a Redis", key="store", value=shown, expected="redis://host:port/db") from error
+
+    def client(self) -> redis.Redis:
+        """The blocking client, made when first needed."""
+        import redis  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
+        with self._lock:
+            if self._client is None:
+                retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+                self._client = redis.Redis.from_url(self._url, **_OPTIONS, retry=retry)
+            return self._client
+
+    def call(self, call: Call) -> bytes:
+        """Raises `StoreError`."""
+        import redis  # noqa: PLC0415
+
+        made, client = script(call.name), self._client or self.client()
+        try:
+            try:
+                return _data(client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
+            except redis.exceptions.NoScriptError:
+                client.script_load(made.text)
+                return _data(client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
+        except (redis.RedisError, OSError) as error:
+            raise store_error(self.shown, error) from error
+
+    async def acall(self, call: Call) -> bytes:
+        """Raises `StoreError`."""
+        import redis  # noqa: PLC0415
+
+        made, client = script(call.name), self._on_this_loop()
+        try:
+            try:
+                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))  # type: ignore[misc]
+            except redis.exceptions.NoScriptError:
+                await client.script_load(made.text)
+                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))  # type: ignore[misc]
+        except (redis.RedisError, OSError) as error:
+            raise store_error(self.shown, error) from error
+
+    def _on_this_loop(self) -> redis.asyncio.Redis:
+        import asyncio  # noqa: PLC0415
+
+        loop = asyncio.get_running_loop()
+        client = self._loops.get(loop)
+        if client is None:
+            import redis  # noqa: PLC0415
+            import redis.asyncio  # noqa: PLC0415
+            from redis.asyncio.retry import Retry  # noqa: PLC0415
+            from redis.backoff import NoBackoff  # noqa: PLC0415
+
+            retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+            client = self._loops[loop] = redis.asyncio.Redis.from_url(self._url, **_OPTIONS, retry=retry)
+        return client
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close what belongs to this event loop, and the blocking client."""
+        import asyncio  # noqa: PLC0415
+
+        client = self._loops.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+        self.close()
+
+    def start_over(self) -> None:
+        """After a fork, in the child: none of the parent's connections is ours."""
+        self._lock = threading.Lock()
+        self._client = None
+        self._loops = WeakKeyDictionary()
+
+
+_OPTIONS: dict[str, Any] = {"socket_connect_timeout": SECONDS, "socket_timeout": SECONDS}
+
+
+def _data(reply: Any) -> bytes:
+    if not isinstance(reply, bytes):
+        raise OSError("an answer of another kind than was asked for")
+    return reply

@@ -1,0 +1,174 @@
+-- Reservations that are open: `id`, `n` the option's id, `at` when its charges count from, `g` the instant granted, `asked`,
+-- `exp`, `since`, `due`; `ks` limits with `am` amounts and `mk` marks, `gs` gates; `tk` and `cx`: what counted as taken just
+-- after the charge, and the corrections up to then; `d` the demand, `pi` `po` prices, `su` subject, `why` it had rested,
+-- `kept` until whom it was handed to has asked for it.
+
+-- A demand: requests, input tokens, output tokens, what the provider is told (0: nothing), seconds of audio.
+local function amount_of(code, d, pi, po)
+  if code == 1 then return d[1] end
+  if code == 2 then return d[2] + d[3] end
+  if code == 3 then return d[2] + (d[4] ~= 0 and d[4] or d[3]) end
+  if code == 4 then return d[2] end
+  if code == 5 then return d[3] end
+  if code == 6 then return d[4] ~= 0 and d[4] or d[3] end
+  if code == 7 then return d[5] end
+  if not pi then return 0 end
+  return (pi * d[2] + po * d[3]) / 1e6
+end
+
+local opened = {}
+
+local function reservation(id)
+  if opened[id] == nil then
+    local raw = redis.call('HGET', OPEN, id)
+    opened[id] = raw and cmsgpack.unpack(raw) or false
+  end
+  return opened[id]
+end
+
+local function keep(rec)
+  later('HSET', OPEN, rec.id, cmsgpack.pack(rec))
+end
+
+-- Its charges are in flight, or (not `due`) to come.
+local function fly(rec, at, due)
+  rec.due = due
+  rec.tk, rec.cx = nil, nil
+  local watched = false
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    if r then
+      if due then r.f = r.f + rec.am[i] else r.co = r.co + rec.am[i] end
+      watched = watched or r.w
+    end
+  end
+  if not due or not watched then return end
+  rec.tk, rec.cx = {}, {}
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    rec.tk[i] = r and Windows[r.k].used(r, at) - r.co or 0
+    rec.cx[i] = r and r.x or 0
+  end
+end
+
+local function land(rec)
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    if r then
+      if rec.due then r.f = math.max(0, r.f - rec.am[i]) else r.co = math.max(0, r.co - rec.am[i]) end
+      touch(key)
+    end
+  end
+end
+
+-- Charge every limit of an option from `at` on.
+local function charge(rec, at)
+  rec.mk = {}
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    rec.mk[i] = Windows[r.k].charge(r, now, at, rec.am[i])
+    touch(key)
+  end
+  fly(rec, now, at <= now + settings.soon)
+  for _, key in ipairs(rec.gs) do
+    local r = limit(key)
+    r.h = r.h + rec.d[1]
+    touch(key)
+  end
+end
+
+-- Let the charges count from `at`.
+local function move(rec, at)
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    if r then rec.mk[i] = Windows[r.k].move(r, at, rec.at, rec.am[i], rec.mk[i]) end
+  end
+  rec.at = at
+  land(rec)
+  fly(rec, at, true)
+end
+
+-- It was sent at `at`: a dispatch within the guard moves nothing.
+local function sent(rec, at)
+  if at > rec.at + settings.slip then
+    move(rec, at)
+    return true
+  end
+  if rec.due or rec.at > at then return false end
+  land(rec)
+  fly(rec, at, true)
+  return true
+end
+
+local function holds(rec)
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    if r and rec.am[i] ~= 0 and not Windows[r.k].holds(r, now) then return false end
+  end
+  return true
+end
+
+-- A reservation is over, with what was used or (nil) with what was charged.
+local function close(rec, actual)
+  for i, key in ipairs(rec.ks) do
+    local r = limit(key)
+    if r and actual and actual[i] ~= rec.am[i] then
+      Windows[r.k].change(r, now, rec.at, rec.am[i], rec.mk[i], actual[i])
+    end
+  end
+  land(rec)
+  for _, key in ipairs(rec.gs) do
+    local r = limit(key)
+    if r then
+      r.h = math.max(0, r.h - rec.d[1])
+      r.hold = r.hold + 0.3 * ((now - rec.since) - r.hold)
+      touch(key)
+    end
+  end
+  opened[rec.id] = false
+  meta.open = meta.open - 1
+  later('HDEL', OPEN, rec.id)
+  later('ZREM', LEASES, 'r' .. rec.id)
+end
+
+-- An option's past: grants so far, smoothed seconds a call (or false).
+local pasts = {}
+
+local function past(id)
+  if not pasts[id] then
+    local raw = redis.call('HGET', STATE, 't:' .. id)
+    pasts[id] = raw and cmsgpack.unpack(raw) or {0, false}
+  end
+  return pasts[id]
+end
+
+local function keep_past(id) put('t:' .. id, cmsgpack.pack(pasts[id])) end
+
+-- The longest rest that keeps an option out at `t`, or nil.
+local function resting(scopes, t)
+  local longest
+  for _, scope in ipairs(scopes) do
+    local rest = rests[scope]
+    if rest and rest.u > t and (not longest or rest.u > longest.u) then longest = rest end
+  end
+  return longest
+end
+
+-- Why an option had rested, for the first grant (at `at`) since; false when it had not, or that was told.
+local function wake(scopes, at)
+  local reason = false
+  for _, scope in ipairs(scopes) do
+    local rest = rests[scope]
+    if rest and rest.u <= at then
+      if not rest.t then
+        reason, rest.t = reason or rest.r, true
+        rests_changed = true
+      end
+      if rest.u <= now then
+        rests[scope] = nil
+        rests_changed = true
+      end
+    end
+  end
+  return reason
+end
