@@ -21,7 +21,21 @@ if TYPE_CHECKING:
         StoreError,
         StreamBroken,
     )
-    from rotor_core._events import Answered, Event, Exhausted, Failed, Recovered, Rested, Rotated, Selected
+    from rotor_core._events import (
+        Answered,
+        Event,
+        Exhausted,
+        Failed,
+        HeaderDistrusted,
+        LimitLearned,
+        QuotaSuspected,
+        Recovered,
+        Rested,
+        Rotated,
+        Selected,
+        StoreLost,
+        StoreRegained,
+    )
     from rotor_core._flow import Result
     from rotor_core._ledger import Rejection, Reservation
     from rotor_core._model import (
@@ -68,7 +82,9 @@ __all__ = (
     "Explanation",
     "Failed",
     "Failure",
+    "HeaderDistrusted",
     "Limit",
+    "LimitLearned",
     "Model",
     "NoCandidates",
     "Outcome",
@@ -78,6 +94,7 @@ __all__ = (
     "Provider",
     "ProviderError",
     "ProviderSpec",
+    "QuotaSuspected",
     "Ranking",
     "Recovered",
     "Rejection",
@@ -92,6 +109,8 @@ __all__ = (
     "Secret",
     "Selected",
     "StoreError",
+    "StoreLost",
+    "StoreRegained",
     "StoreSpec",
     "StreamBroken",
     "ToolCall",
@@ -122,10 +141,15 @@ _HOME: Final = {
             "Event",
             "Exhausted",
             "Failed",
+            "HeaderDistrusted",
+            "LimitLearned",
+            "QuotaSuspected",
             "Recovered",
             "Rested",
             "Rotated",
             "Selected",
+            "StoreLost",
+            "StoreRegained",
         ),
         "rotor_core._flow": ("Result",),
         "rotor_core._ledger": (

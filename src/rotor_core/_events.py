@@ -133,21 +133,31 @@ class QuotaSuspected(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoreLost(Event):
-    """The ledger's store is out of reach. `request` and `pool` are empty: it concerns all of them."""
+    """The ledger's store is out of reach. `request` and `pool` are empty: it concerns all of them.
+
+    `share`: the part of each limit that this process goes on with; None where requests are refused meanwhile.
+    """
 
     name: ClassVar[str] = "store_lost"
     store: str
     reason: str
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoreRegained(Event):
-    """The store is back after `seconds`; `requests` were served without it."""
+    """The store is back after `seconds`; `requests` were served without it, and are counted there now.
+
+    `settled`: how many ends of earlier reservations had waited for it. `dropped`: how many could not be kept so long;
+    those reservations expire there.
+    """
 
     name: ClassVar[str] = "store_regained"
     store: str
     seconds: float
     requests: int
+    settled: int = 0
+    dropped: int = 0
 
 
 EVENTS: Mapping[str, type[Event]] = {

@@ -93,9 +93,11 @@ def server() -> Iterator[Scripted]:
         ready.set()
         await stop.wait()
         listening.close()
+        for _ in range(10):  # a connection accepted just now takes some rounds to become a writer
+            await asyncio.sleep(0)
         for writer in scripted.writers:
             writer.transport.abort()
-        for _ in range(3):  # what was aborted is closed in the loop's next rounds
+        for _ in range(5):  # what was aborted is closed in the loop's next rounds
             await asyncio.sleep(0)
 
     def run() -> None:

@@ -77,6 +77,10 @@ def test_a_request_that_no_wait_makes_smaller_has_no_wait():
         ("acme", 504, "", "timeout", "unknown"),
         ("acme", 529, "", "overloaded", "unknown"),
         ("acme", 418, "", "bad_request", "unknown"),
+        ("acme", 429, error("High concurrency", None, "1302"), "rate_limit", "unknown"),
+        ("acme", None, error("High concurrency", None, "1302"), "rate_limit", "unknown"),
+        ("acme", 429, error("Try later", None, "1305"), "overloaded", "unknown"),
+        ("acme", 400, error("max_tokens=9000 cannot be greater than max_model_len=max_total_tokens=8000."), "context_length", "model"),
         ("acme", None, "", "unknown", "unknown"),
         ("acme", None, error("No", None, 429), "rate_limit", "unknown"),
         ("acme", None, '{"error": {"message": "No", "status_code": 503}}', "overloaded", "unknown"),
@@ -103,6 +107,8 @@ def test_a_context_that_is_too_small_is_told_with_its_figures():
         ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, "", 30),
         ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT"}, "", None),
         ({"retry_after": "soon"}, "", None),
+        ({"retry_after": "-5s"}, "", None),
+        ({}, 'metadata: {"retry_after_seconds": 29}', 29),
         ({"retry_after": "22"}, "Please try again in 21.3s.", 21.3),
         ({}, "Please retry in 22.88s.", 22.88),
         ({}, "Please try again in 120ms", 0.12),
@@ -236,3 +242,45 @@ def test_what_the_model_made_of_a_tool_call_is_no_fault_of_the_request_whatever_
 )
 def test_an_allotment_that_is_used_up_without_a_wait_is_no_minutes_limit(said, kind):
     assert classify_failure("lab", 429, {}, said).kind == kind
+
+
+def quota(name: str, value: str = "20", delay: str = "7s") -> str:
+    violation = {"quotaMetric": "generativelanguage.googleapis.com/x", "quotaId": name, "quotaValue": value}
+    details = [{"violations": [violation]}, {"retryDelay": delay}]
+    return json.dumps(
+        [{"error": {"code": 429, "message": "You exceeded your current quota.", "status": "X", "details": details}}]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier"), ("rate_limit", "requests", "minute", 20, None, None, 7)),
+        (quota("GenerateContentInputTokensPerModelPerMinute-FreeTier", "9000"), ("rate_limit", "input_tokens", "minute", 9000, None, None, 7)),
+        (quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), ("quota_exhausted", "requests", "day", 20, None, None, 7)),
+        (quota("GenerateRequestsPerMinutePerProject", "0"), ("quota_exhausted", "requests", "minute", 0, None, None, 7)),
+    ],
+)  # fmt: skip
+def test_googles_quotas_are_read_by_their_names(body, expected):
+    assert figures(of(429, body)) == expected
+    assert "quotaId: Generate" in of(429, body).message
+
+
+def test_a_body_without_a_message_is_its_own_message():
+    assert of(429, '{"retry_after_seconds": 3, "why": "rate limited"}').message.startswith('{"retry_after_seconds"')
+
+
+def test_headers_that_a_body_quotes_tell_limit_and_wait():
+    quoted = {"X-RateLimit-Limit": "50", "X-RateLimit-Reset": "1792490430000", "Other": 5}
+    body = {"error": {"message": "Rate limit exceeded: free-models-per-day", "code": 429, "metadata": {"headers": quoted}}}  # fmt: skip
+    failure = of(429, json.dumps(body), date="Tue, 20 Oct 2026 10:00:00 GMT")
+    assert figures(failure) == ("rate_limit", "requests", "day", 50, None, None, 30)
+
+
+def test_a_header_names_the_limit_that_a_text_does_not():
+    failure = of(429, "Too many requests", x_ratelimit_type="UserByModelByMinute")
+    assert (failure.unit, failure.per) == ("requests", "minute")
+
+
+def test_what_stands_where_a_message_should_and_is_none_is_passed_over():
+    assert of(429, '{"error": {"message": 5, "code": "x"}}').message == '{"error": {"message": 5, "code": "x"}}'

@@ -82,8 +82,8 @@ def test_a_refusal_is_counted_and_waited_out():
     assert [e.name for e in small.story(0)] == [
         "selected",
         "failed",
-        "limit_learned",
         "rested",
+        "limit_learned",
         "exhausted",
         "recovered",
         "selected",

@@ -63,7 +63,7 @@ class Pair:
     def agree(self):
         for book in self.books:
             for meter in book.shelf.meters.values():
-                meter.window.earliest(self.at, self.at, 0.5)  # what is over is forgotten by whoever looks
+                meter.window.resize(self.at, meter.window.value)  # what is over is forgotten by whoever looks
                 meter.window.holds(self.at)
         states = [book.dump() for book in self.books]
         for state in states:

@@ -40,28 +40,28 @@ def read(status: int | None, body: str | bytes) -> Facts:
     """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
     text = text[:LONGEST_BODY]
-    codes: set[str] = set()
-    messages: list[str] = []
-    headers: dict[str, str] = {}
+    found = _Found()
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
-        codes = {code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT])}
-        messages = [text]
+        found.codes.update(code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT]))
     else:
-        _gather(data, codes, messages, headers, 0)
-        if not messages:
-            messages = [text]
+        _gather(data, found, 0)
+    messages = [*(found.messages or [text]), *found.notes]
     if status is None:
         status = next(
-            (int(code) for code in sorted(codes) if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600),
+            (
+                int(code)
+                for code in sorted(found.codes)
+                if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600
+            ),
             None,
         )
     return Facts(
         status if isinstance(status, int) else None,
-        frozenset(codes),
+        frozenset(found.codes),
         "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT],
-        headers,
+        found.headers,
     )
 
 
@@ -76,28 +76,38 @@ _TEXT_KEYS: Final = (
     "violations",
 )  # fmt: skip
 _NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
-"""What is told beside the messages and not in them: kept as `key: value`, one line for each object."""
+"""What is told beside the messages and not in them: kept as `key: value`."""
 _DEEPEST: Final = 8
 """Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
 
 
-def _gather(data: object, codes: set[str], messages: list[str], headers: dict[str, str], depth: int) -> None:
+@dataclass(slots=True)
+class _Found:
+    """What a body holds, as it is gathered. `notes`: told beside the messages, one line for each object that has some."""
+
+    codes: set[str] = field(default_factory=set[str])
+    messages: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def _gather(data: object, found: _Found, depth: int) -> None:
     """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
     if isinstance(data, str):
-        messages.append(data)
+        found.messages.append(data)
     elif _is_list(data) and depth < _DEEPEST:
         for item in data[:20]:
-            _gather(item, codes, messages, headers, depth + 1)
+            _gather(item, found, depth + 1)
     elif _is_object(data) and depth < _DEEPEST:
         values = (data.get(key) for key in _CODE_KEYS)
-        codes.update(str(v)[:60].lower() for v in values if isinstance(v, str | int) and not isinstance(v, bool))
+        found.codes.update(str(v)[:60].lower() for v in values if isinstance(v, str | int) and not isinstance(v, bool))
         for key in _TEXT_KEYS:
             if data.get(key) is not None:
-                _gather(data[key], codes, messages, headers, depth + 1)
+                _gather(data[key], found, depth + 1)
         if noted := [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), str | int | float)]:
-            messages.append(", ".join(noted))
+            found.notes.append(", ".join(noted))
         if _is_object(quoted := data.get("headers")):
-            headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
+            found.headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
 
 
 def _is_object(data: object) -> TypeGuard[dict[str, Any]]:

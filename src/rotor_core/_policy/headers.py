@@ -20,12 +20,13 @@ from rotor_core._model import SECONDS, Per, Unit, Window
 from rotor_core._policy._told_dialects import DIALECTS, DURATIONS, GENERAL, Dialect, dialect_named
 from rotor_core._policy._told_names import Meaning, Names
 from rotor_core._policy._told_period import USUAL, Triple
-from rotor_core._policy.reset_values import Reset, read_reset, seconds_until
+from rotor_core._policy.reset_values import LONGEST, Reset, read_reset, seconds_until
 
 ABSURD: Final = 1e15
 """No window holds more: a million million calls of a thousand tokens."""
 UNLIMITED: Final = frozenset({"9223372036854767616", "9223372036854775807"})
 """2**63 - 1, the latter; the former is what becomes of it as a floating-point number on its way: there is no such limit."""
+
 Read = tuple[tuple[Told, ...], tuple[str, ...]]
 NOTHING: Final[Read] = ((), ())
 
@@ -74,7 +75,7 @@ def _read(provider: str, headers: Mapping[str, str], found: list[tuple[str, Mean
                 group = groups[key] = _Group(per=meaning.per)
             _take(name, meaning, str(value), group, odd)
     if not groups:
-        return NOTHING
+        return ((), tuple(odd)) if odd else NOTHING
     dialect = next((DIALECTS[sign] for sign in DIALECTS if sign in signs), None) if signs else None
     if dialect is None:
         dialect = dialect_named(str(provider))
@@ -106,12 +107,14 @@ def _take(name: str, meaning: Meaning, value: str, group: _Group, odd: list[str]
     elif meaning.role == "remaining":
         group.remaining = figure
         group.over = name
-    elif figure > 0:
+    elif 0 < figure <= LONGEST:
         group.per = _named(figure)
 
 
-_LISTED: Final = re.compile(r"\d{1,15}(?=\s*[,;])")
-_PLAIN: Final = re.compile(r"[+-]?\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,4})?|[+-]?\d{1,3}(?:,\d{3}){1,8}")
+_LISTED: Final = re.compile(r"\d{1,15}(?=\s*;|,\s)")
+_PLAIN: Final = re.compile(
+    r"[+-]?\d{1,400}(?:\.\d{0,400})?(?:[eE][+-]?\d{1,4})?|[+-]?\d{1,3}(?:,\d{3}){1,8}(?:\.\d{1,20})?"
+)
 
 
 def _figure(name: str, value: str, odd: list[str]) -> float | None:

@@ -73,7 +73,9 @@ def _duration(text: str) -> Reset | None:
     """Durations are cut to the millisecond, or rounded to the second where nothing finer is shown."""
     thousandths = text.endswith("ms")
     figure = text[: -2 if thousandths else -1]
-    if len(figure) <= 20 and figure.replace(".", "", 1).isdigit():  # `6ms`, `1.182s`: nearly all there are
+    if (
+        text[-1] == "s" and len(figure) <= 20 and figure.replace(".", "", 1).isdigit()
+    ):  # `6ms`, `1.182s`: nearly all there are
         seconds = float(figure) / 1000 if thousandths else float(figure)
         if seconds > LONGEST:
             return None
@@ -91,7 +93,7 @@ def _timestamp(text: str) -> Reset | None:
         seconds = instant.timestamp() if instant.tzinfo else 0.0
     except (ValueError, OverflowError):
         return None
-    return Reset("instant", seconds) if seconds >= FIRST_INSTANT else None
+    return Reset("instant", seconds) if FIRST_INSTANT <= seconds < FIRST_MILLISECOND else None
 
 
 def sent_at(headers: Mapping[str, str]) -> float | None:

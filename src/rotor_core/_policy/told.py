@@ -52,13 +52,15 @@ def told_by_refusal(provider: str, failure: Failure, headers: Mapping[str, str])
     if failure.kind == "too_large":
         said = _said(failure, refused=False)
         names_window = said.unit is not None and said.per is not None and said.limit is not None
-        return _with(said, others) if names_window else others
+        return _with(said, others, failure.status) if names_window else others
     if failure.kind == "rate_limit":
-        return _with(_pinned(_said(failure, refused=True), others), others)
+        return _with(_pinned(_said(failure, refused=True), others), others, failure.status)
     if failure.kind == "quota_exhausted":
         said = _said(failure, refused=True)
         # Words like "your quota is used up" that name no limit speak of money: nothing to count.
-        return others if said.unit is None and said.per is None else _with(said, others)
+        return (
+            others if said.unit is None and said.per is None else _with(_pinned(said, others), others, failure.status)
+        )
     return others
 
 
@@ -74,8 +76,7 @@ def _said(failure: Failure, *, refused: bool) -> Told:
         retry_in = None  # that wait is the minute's, even when the day is spent
     if window is None and _is_bucket(per, limit, used, requested, retry_in):
         window = "bucket"
-    said = Told("error", unit, per, limit, None, used, requested, None, retry_in, refused, window, tz)
-    return replace(said, text=_evidence(said, failure))
+    return Told("error", unit, per, limit, None, used, requested, None, retry_in, refused, window, tz)
 
 
 def _sane(figure: float | None) -> float | None:
@@ -100,7 +101,7 @@ def _is_bucket(
     return 2 * _ROUNDED / limit <= _PROVEN and abs(retry_in - missing * unit) <= _ROUNDED * unit
 
 
-def _evidence(said: Told, failure: Failure) -> str:
+def _evidence(said: Told, status: int | None) -> str:
     """In our words, from figures alone: a refusal's own text may quote anything."""
     what = "a limit" if said.unit is None else said.unit.replace("_", " ")
     per = "" if said.per is None else f" per {said.per}"
@@ -109,21 +110,26 @@ def _evidence(said: Told, failure: Failure) -> str:
         for name, figure in (("limit", said.limit), ("used", said.used), ("requested", said.requested))
         if figure is not None
     )
-    status = "" if failure.status is None else f"HTTP {failure.status}: "
-    return f"{status}{what}{per}{': ' if figures else ''}{figures}"
+    how = "" if status is None else f"HTTP {status}: "
+    return f"{how}{what}{per}{': ' if figures else ''}{figures}"
 
 
 def _pinned(said: Told, others: tuple[Told, ...]) -> Told:
-    """A refusal that names no period, with the period and limit of the only one of which nothing is left."""
-    if said.per is not None or said.unit == "concurrent" or said.limit is not None:
+    """A refusal that names no figure, with period and limit of the only one that fits it and of which nothing is left."""
+    if said.limit is not None or said.unit == "concurrent":
         return said
-    empty = [one for one in others if one.remaining == 0 and said.unit in {None, one.unit}]
+    empty = [
+        one
+        for one in others
+        if one.remaining == 0 and said.unit in {None, one.unit} and (said.per is None or one.per in {None, said.per})
+    ]
     if len(empty) != 1:
         return said
-    return replace(said, unit=empty[0].unit, per=empty[0].per, limit=empty[0].limit)
+    (one,) = empty
+    return replace(said, unit=one.unit, per=said.per if said.per is not None else one.per, limit=one.limit)
 
 
-def _with(said: Told, others: tuple[Told, ...]) -> tuple[Told, ...]:
+def _with(said: Told, others: tuple[Told, ...], status: int | None) -> tuple[Told, ...]:
     rest: list[Told] = []
     for one in others:
         if same_limit(said, one) and (said.per is not None or said.limit is not None):
@@ -138,4 +144,4 @@ def _with(said: Told, others: tuple[Told, ...]) -> tuple[Told, ...]:
             )
         else:
             rest.append(one)
-    return (said, *rest)
+    return (replace(said, text=_evidence(said, status)), *rest)

@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from math import inf
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rotor_core._state.window import Guards
 
 _ROUNDING: Final = 1e-6
 """Seconds. Instants since the epoch are exact to a quarter of that, and promises are often met to the instant."""
@@ -125,6 +128,11 @@ class Bucket:
         for at, amount in self.coming:
             tat = max(tat, at) + amount * self.pace
         return tat if tat > now else None
+
+    def guarded(self, guards: Guards) -> None:
+        """Go on with another guard."""
+        self.guard = guards.delay
+        self._latest = None
 
     def dump(self) -> list[Any]:
         """What `load` needs to go on from here, in values that JSON can carry."""

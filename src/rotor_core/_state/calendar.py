@@ -10,7 +10,10 @@ A period is touched by `t` when `start - edge <= t < end + edge`, in that form e
 from __future__ import annotations
 
 from math import inf, nextafter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rotor_core._state.window import Guards
 
 from rotor_core._model import Per
 from rotor_core._state.spans import span
@@ -111,6 +114,10 @@ class Calendar:
     def resets_at(self, now: float) -> float | None:
         """The end of the period that holds `now`."""
         return self._period(now).end
+
+    def guarded(self, guards: Guards) -> None:
+        """Go on with other guards."""
+        self.edge, self.soon = guards.edge, guards.soon
 
     def dump(self) -> list[Any]:
         """What `load` needs to go on from here, in values that JSON can carry."""

@@ -14,7 +14,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from math import floor, inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rotor_core._state.window import Guards
 
 CELLS = 64
 _SLACK = 1e-9
@@ -106,6 +109,11 @@ class Rolling:
         """When all of it is free again; None if it is."""
         self._forget(now)
         return self.ats[-1] + self.span if self.ats else None
+
+    def guarded(self, guards: Guards) -> None:
+        """Go on with another guard."""
+        self.span += guards.delay - self.guard
+        self.guard = guards.delay
 
     def dump(self) -> list[Any]:
         """What `load` needs to go on from here, in values that JSON can carry."""

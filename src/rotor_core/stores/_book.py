@@ -27,12 +27,13 @@ from rotor_core._ledger import (
     Told,
     Used,
 )  # fmt: skip
+from rotor_core._state.jitter import Jitter
 from rotor_core._state.window import Guards
 from rotor_core.stores._choose import Choice, Queued, Taken, choose
 from rotor_core.stores._demand import Want
 from rotor_core.stores._exchange import exchange
 from rotor_core.stores._index import Entry, PlanIndex
-from rotor_core.stores._learning import corrections, learned, teach
+from rotor_core.stores._learning import corrections, learned, surprises, teach
 from rotor_core.stores._meters import Gate
 from rotor_core.stores._open import Open, actual_amounts
 from rotor_core.stores._queue import Queue, Waiter
@@ -62,6 +63,7 @@ class Book:
         self.wakes: list[tuple[str, str]] = []
         self.address = ""
         self.check_every = inf
+        self.jitter = Jitter(guards.delay)
         self.clear()
 
     def clear(self) -> None:
@@ -149,6 +151,8 @@ class Book:
         known = self.open.get(reservation_id)
         if known is None:
             return
+        if self.jitter.late(now - known.at):
+            self._guard()
         if now > known.at + self.guards.slip:
             self.note("move", reservation_id, now)
             known.move(now)
@@ -166,6 +170,8 @@ class Book:
             self.leave(reservation_id)
             return []
         actual = list(known.amounts) if used is AS_RESERVED else actual_amounts(known, used)
+        if told and any(self.jitter.refused(moment) for moment in surprises(known, told)):
+            self._guard()
         changes = learned(self.shelf, known, used, told, now) if known.subject else ()
         if changes:
             for key, more in corrections(self.shelf, known, actual, changes).items():
@@ -311,6 +317,12 @@ class Book:
         waiter.held = ()
         self.holding -= 1
         return gates
+
+    def _guard(self) -> None:
+        """Go on with the guard that was learned."""
+        self.guards = self.shelf.guards = Guards(self.jitter.delay, self.guards.edge)
+        for meter in self.shelf.meters.values():
+            meter.window.guarded(self.guards)
 
     def empty(self, key: str, now: float) -> None:
         """Forget what was counted in a limit, but for what is open."""

@@ -37,6 +37,17 @@ def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: fl
     return ()
 
 
+def surprises(known: Open, told: Sequence[Told]) -> list[float]:
+    """By how many seconds a refusal says that limits were not yet kept which by our count were."""
+    return [
+        one.retry_in
+        for one in told
+        if one.refused and one.retry_in is not None
+        for meter in known.meters
+        if meter.limit.unit == one.unit and meter.limit.per == one.per
+    ]
+
+
 def corrections(shelf: Shelf, known: Open, actual: list[float], changes: Sequence[Change]) -> dict[str, float]:
     """Put the provider's figures into what the call is settled as; by how much, by key."""
     wanted = [change for change in changes if isinstance(change, Correct)]

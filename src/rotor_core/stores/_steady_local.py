@@ -1,0 +1,38 @@
+"""The ledger in memory that stands in for one that is away. It begins with what was last seen of that one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rotor_core._ledger import Option, OptionReading, Reservation
+from rotor_core.stores._open import Open
+from rotor_core.stores.memory import MemoryStore
+
+
+class StandIn(MemoryStore):
+    """A ledger in memory for this process's share of limits."""
+
+    def seed(self, option: Option, reading: OptionReading, share: float, under_way: Iterable[Reservation]) -> None:
+        """Begin to keep an option's limits. `option`: held to its share; `reading`: of the whole, as last seen.
+
+        `under_way`: this process's calls to it. Their charges are part of the reading; their slots are taken here, to
+        be given back when they end.
+        """
+        with self._turn as now:
+            shelf = self._book.shelf
+            known = frozenset(shelf.meters)
+            meters, gates = shelf.of(option, now)
+            last = {r.key: r for r in reading.limits}
+            for meter in meters:
+                if meter.key in known:
+                    continue
+                seen = last[meter.key]
+                at = now
+                if meter.limit.window == "rolling" and seen.resets_at is not None:
+                    at = min(now, seen.resets_at - meter.limit.seconds)  # the last of it leaves the window then
+                meter.window.charge(at, at, (seen.used + seen.reserved) * share)
+            if reading.resting is not None and reading.rests_until is not None and option.scopes:
+                self._book.rest(option.scopes[0], reading.rests_until, reading.resting, now)
+            for reservation in under_way:
+                if gates and reservation.id not in self._book.open and reservation.expires_at > now:
+                    self._book.put(Open(reservation, "", None, (), gates), now, now, [])
