@@ -8,8 +8,10 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
+from types import MappingProxyType
+from typing import Final
 
 from rotor_core._errors import ConfigError
 from rotor_core._events import Event
@@ -55,8 +57,8 @@ class Engine:
                 expected="raise",
             )
         self.catalog, self.plugins = catalog, plugins
-        self.store = store or open_store(catalog, plugins)
         self.hub, self.stats = Hub(), Stats()
+        self.store = store or open_store(catalog, plugins, self._emit)
         self.planner = Planner(catalog, ranking)
         self.holders = 0
         self._given: Mapping[str, Adapter] = dict(adapters or {})
@@ -109,8 +111,12 @@ class Engine:
         self._adapters = dict(self._given)
 
 
-def open_store(catalog: Catalog, plugins: Plugins) -> Store:
-    """The store that the catalog's URL names, by its scheme. Raises ConfigError where no plugin offers it."""
+def open_store(catalog: Catalog, plugins: Plugins, emit: Callable[[Event], None] | None = None) -> Store:
+    """The store that the catalog's URL names, by its scheme; one that is shared, with what stands in for it when it is away.
+
+    `emit`, a bound method, is told when it is lost and regained. Raises ConfigError where no plugin offers such a store
+    or the package for it is missing, StoreError where it cannot be opened.
+    """
     scheme = catalog.store.partition(":")[0]
     spec = plugins.stores.get(scheme)
     if spec is None:
@@ -118,9 +124,35 @@ def open_store(catalog: Catalog, plugins: Plugins) -> Store:
         raise ConfigError(
             "no plugin offers such a store", file=catalog.source, key="store", value=f"{scheme}://", expected=known
         )
-    store: Store = resolve(spec.factory)(catalog.store)
-    return store
+    try:
+        store: Store = resolve(spec.factory)(catalog.store)
+    except ImportError as error:
+        package = error.name or str(error)
+        raise ConfigError(
+            f"this store needs the package {package}, which is not installed",
+            file=catalog.source,
+            key="store",
+            value=f"{scheme}://",
+            expected=f"after `pip install 'llm-rotor[{_EXTRAS.get(scheme, scheme)}]'`, or another store",
+        ) from error
+    if scheme == "memory":
+        return store
+    from rotor_core.stores.steady import Steady  # noqa: PLC0415  a ledger in memory needs none of it
 
+    steady = Steady.around(store, without_password(catalog.store), catalog.policy.on_store_error)
+    if emit is not None:
+        steady.listen(emit)
+    return steady
+
+
+def without_password(url: str) -> str:
+    """A store's URL as it may be shown."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+
+
+_EXTRAS: Final = MappingProxyType({"rediss": "redis"})
+"""Schemes whose extra has another name."""
 
 _shared: dict[str, Engine] = {}
 _living: weakref.WeakSet[Engine] = weakref.WeakSet()

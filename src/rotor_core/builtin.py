@@ -1,4 +1,4 @@
-"""What Rotor brings itself, through the same door as anyone's plugin: rankings and the store in memory."""
+"""What Rotor brings itself, through the same door as anyone's plugin: rankings and stores."""
 
 from __future__ import annotations
 
@@ -16,5 +16,10 @@ def rotor_rankings() -> Iterable[Ranking]:
 
 @hookimpl
 def rotor_stores() -> Iterable[StoreSpec]:
-    """`memory://`."""
-    return [StoreSpec("memory", "rotor_core.stores.memory:MemoryStore.named")]
+    """`memory://`, `sqlite:///file`, `redis://host:port/db` and `rediss://` (the same over TLS)."""
+    return [
+        StoreSpec("memory", "rotor_core.stores.memory:MemoryStore.named"),
+        StoreSpec("sqlite", "rotor_core.stores.sqlite:SqliteStore.named"),
+        StoreSpec("redis", "rotor_core.stores.redis:RedisStore.named"),
+        StoreSpec("rediss", "rotor_core.stores.redis:RedisStore.named"),
+    ]

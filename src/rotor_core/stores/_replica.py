@@ -185,6 +185,24 @@ def _hold(book: Book, subject: str, record: Any, past: Any, now: float) -> None:
     book.shelf.hold(subject, _record(record), tuple((at, amount) for at, amount in past), now)
 
 
+def _on_shelf(method: str) -> Callable[..., None]:
+    """The shelf's method of that name."""
+
+    def applied(book: Book, *arguments: Any) -> None:
+        getattr(book.shelf, method)(*arguments)
+
+    return applied
+
+
+def _on_book(method: str) -> Callable[..., None]:
+    """The book's own method of that name."""
+
+    def applied(book: Book, *arguments: Any) -> None:
+        getattr(book, method)(*arguments)
+
+    return applied
+
+
 _APPLIED: Final[dict[str, Callable[..., None]]] = {
     "meter": _meter,
     "gate": _gate,
@@ -194,17 +212,17 @@ _APPLIED: Final[dict[str, Callable[..., None]]] = {
     "arrive": _known(_arrive),
     "shift": _known(_shift),
     "corrected": _corrected,
-    "woke": lambda book, scope, now: book.shelf.woke(scope, now),
-    "rest": lambda book, scope, until, reason: book.shelf.rest(scope, until, reason),
-    "unrest": lambda book, scope: book.shelf.unrest(scope),
-    "empty": lambda book, key, now: book.empty(key, now),
+    "woke": _on_shelf("woke"),
+    "rest": _on_shelf("rest"),
+    "unrest": _on_shelf("unrest"),
+    "empty": _on_book("empty"),
     "wait": _wait,
-    "leave": lambda book, ident: book.leave(ident),
+    "leave": _on_book("leave"),
     "keep": _keep,
     "unhold": _unhold,
     "hold": _hold,
-    "drop": lambda book, key, now: book.shelf.drop(key, now),
-    "block": lambda book, key, amount, until, now: book.shelf.block(key, amount, until, now),
+    "drop": _on_shelf("drop"),
+    "block": _on_shelf("block"),
 }
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -135,9 +135,10 @@ class Shelf:
             del self.meters[key]
 
     def block(self, key: str, amount: float, until: float | None, now: float) -> None:
-        """There is no room for `amount` before `until`, whatever we have counted."""
+        """There is no room for `amount` before `until`, whatever we have counted. Two periods on, no window remembers."""
         meter = self.meters.get(key)
         if meter is not None:
+            until = None if until is None else min(until, now + 2 * meter.limit.seconds)
             meter.window.block(now, amount, until)
             meter.changes += 1
 

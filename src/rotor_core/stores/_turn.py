@@ -35,7 +35,7 @@ class Turns:
         self._lock = threading.RLock()
         self._depth = 0
         self.at = -inf
-        self.later: deque[Callable[[], None]] = deque()
+        self.later: deque[Callable[[], object]] = deque()
 
     @property
     def nested(self) -> bool:
