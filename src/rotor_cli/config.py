@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from rotor_cli.engine import json_option
 from rotor_cli.failures import FAILED
 from rotor_cli.files import write
 from rotor_cli.terminal import print_json
+from rotor_core import ConfigError, StoreError
+from rotor_core._engine import reach_store, without_password
 from rotor_core.catalog.check import check as judge
 from rotor_core.catalog.problems import Finding
 from rotor_core.catalog.schema import json_schema
-from rotor_core.catalog.sources import found_config
+from rotor_core.catalog.sources import catalog_from, found_config
 from rotor_core.catalog.starter import starter
-from rotor_core.plugins import installed
+from rotor_core.plugins import Plugins, installed
 
 
 @click.group()
@@ -57,9 +59,31 @@ def _findings(file: Path | None) -> tuple[str, Sequence[Finding]]:
     plugins = installed()
     source = found_config(os.environ) if file is None else file
     name = "the environment (no rotor.yaml was found)" if source is None else str(source)
-    return name, judge(
+    findings = judge(
         source, environ=os.environ, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores
     )
+    if all(f.level != "error" for f in findings):
+        findings = (*findings, *_store_findings(file, plugins))
+    return name, findings
+
+
+def _store_findings(file: Path | None, plugins: Plugins) -> Iterator[Finding]:
+    """Whether the store is there. A ledger in a file that is not there yet is made when it is first used."""
+    catalog = catalog_from(file, os.environ, plugins.providers, plugins.rankings, plugins.stores)
+    scheme, _, path = catalog.store.partition(":///")
+    if scheme == "sqlite" and not Path(path).exists() and Path(path).absolute().parent.is_dir():
+        return
+    try:
+        reach_store(catalog, plugins)
+    except ConfigError as error:
+        yield Finding.of(error)
+    except StoreError as error:
+        refused = catalog.policy.on_store_error == "refuse"
+        meant = "every request will be refused" if refused else "each process would go on with its share of the limits"
+        place = without_password(catalog.store)
+        text = f"the store {place} is out of reach: {' '.join(str(error).split())}; {meant} (policy.on_store_error)"
+        problem = ConfigError(text, file=catalog.source, key="store")
+        yield Finding.of(problem, "error" if refused else "warning")
 
 
 def _print_findings(found: str, findings: Sequence[Finding], errors: int) -> None:

@@ -55,7 +55,7 @@ def status_table(status: Mapping[str, Any], *, width: int = WIDE, ascii_only: bo
     """What `rotor status` shows of `Rotor.status()`: pools, then a row for each deployment."""
     at, rows = status["at"], status["deployments"]
     if width < TINY:
-        return Group(_pools(status), *(_paragraph(row, at, ascii_only=ascii_only) for row in rows), _note(status))
+        return Group(_pools(status), *(_paragraph(row, at, ascii_only=ascii_only) for row in rows), store_note(status))
     wide = width >= WIDE
     table = plain_table("deployment", "state", "limits", *(("latency", "requests", "cost") if wide else ()))
     for row in rows:
@@ -64,7 +64,7 @@ def status_table(status: Mapping[str, Any], *, width: int = WIDE, ascii_only: bo
         if wide:
             cells += [milliseconds(row["latency_ms"]["p50"]), _requests(row), money(row["cost_usd"])]
         table.add_row(*cells)
-    return Group(_pools(status), table, _note(status))
+    return Group(_pools(status), table, store_note(status))
 
 
 def _paragraph(row: Mapping[str, Any], at: float, *, ascii_only: bool) -> Text:
@@ -79,12 +79,21 @@ def _pools(status: Mapping[str, Any]) -> Text:
     return text
 
 
-def _note(status: Mapping[str, Any]) -> Text:
-    """Where all this is counted: a ledger in memory is this process's own, which surprises who looks from outside."""
-    store = _USERINFO.sub("", status["store"])
-    own = store.startswith("memory:")
+def store_note(told: Mapping[str, Any]) -> Text:
+    """Where all this is counted: a ledger in memory is this process's own, which surprises who looks from outside.
+
+    A store that is away is said in a line of its own.
+    """
+    store = _USERINFO.sub("", told["store"])
+    own = in_memory(store)
     where = "limits are counted in each process by itself (memory store)" if own else f"limits are counted in {store}"
-    return Text(where, style="dim")
+    text, state = Text(where, style="dim"), told.get("store_state", "ok")
+    return text if state == "ok" else text.append(f"\nout of reach; {state}", style="bold red")
+
+
+def in_memory(store: str) -> bool:
+    """Whether a store's URL stands for a ledger that each process has to itself."""
+    return store.startswith("memory:")
 
 
 def deployment_name(row: Mapping[str, Any]) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import secrets
 import threading
 import weakref
@@ -117,25 +118,8 @@ def open_store(catalog: Catalog, plugins: Plugins, emit: Callable[[Event], None]
     `emit`, a bound method, is told when it is lost and regained. Raises ConfigError where no plugin offers such a store
     or the package for it is missing, StoreError where it cannot be opened.
     """
-    scheme = catalog.store.partition(":")[0]
-    spec = plugins.stores.get(scheme)
-    if spec is None:
-        known = ", ".join(f"{name}://" for name in sorted(plugins.stores))
-        raise ConfigError(
-            "no plugin offers such a store", file=catalog.source, key="store", value=f"{scheme}://", expected=known
-        )
-    try:
-        store: Store = resolve(spec.factory)(catalog.store)
-    except ImportError as error:
-        package = error.name or str(error)
-        raise ConfigError(
-            f"this store needs the package {package}, which is not installed",
-            file=catalog.source,
-            key="store",
-            value=f"{scheme}://",
-            expected=f"after `pip install 'llm-rotor[{_EXTRAS.get(scheme, scheme)}]'`, or another store",
-        ) from error
-    if scheme == "memory":
+    store = _opened(catalog, plugins)
+    if catalog.store.startswith("memory:"):
         return store
     from rotor_core.stores.steady import Steady  # noqa: PLC0415  a ledger in memory needs none of it
 
@@ -145,10 +129,53 @@ def open_store(catalog: Catalog, plugins: Plugins, emit: Callable[[Event], None]
     return steady
 
 
+def reach_store(catalog: Catalog, plugins: Plugins) -> None:
+    """See whether the store is there and takes a write. Raises ConfigError as `open_store`, StoreError where it does not."""
+    from rotor_core.stores.steady import PROBE  # noqa: PLC0415  as above
+
+    store = _opened(catalog, plugins)
+    try:
+        store.rest(PROBE, store.now() + 1.0, "probe")
+    finally:
+        store.close()
+
+
+def _opened(catalog: Catalog, plugins: Plugins) -> Store:
+    scheme = catalog.store.partition(":")[0]
+    spec = plugins.stores.get(scheme)
+    if spec is None:
+        known = ", ".join(f"{name}://" for name in sorted(plugins.stores))
+        raise ConfigError(
+            "no plugin offers such a store", file=catalog.source, key="store", value=f"{scheme}://", expected=known
+        )
+    try:
+        made: Store = resolve(spec.factory)(catalog.store)
+    except ImportError as error:
+        if error.name is None or error.name.startswith("rotor"):
+            raise
+        raise ConfigError(
+            f"this store needs the package {error.name}, which is not installed",
+            file=catalog.source,
+            key="store",
+            value=f"{scheme}://",
+            expected=f"after `pip install 'llm-rotor[{_EXTRAS.get(scheme, scheme)}]'`, or another store",
+        ) from error
+    return made
+
+
 def without_password(url: str) -> str:
-    """A store's URL as it may be shown."""
+    """A store's URL as it may be shown: without who logs in, and how."""
     scheme, slashes, rest = url.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+    if scheme == "sqlite":
+        return url  # a file's path, which may have any sign in it
+    place, mark, query = rest.rpartition("@")[2].partition("?")
+    shown = (part if not _SECRET.search(part.partition("=")[0]) else "" for part in query.split("&"))
+    kept = "&".join(part for part in shown if part)
+    return f"{scheme}{slashes}{place}{mark if kept else ''}{kept}"
+
+
+_SECRET: Final = re.compile("pass|secret|token|auth|key|user", re.IGNORECASE)
+"""What the name of a URL's parameter has in it where its value is nobody's business."""
 
 
 _EXTRAS: Final = MappingProxyType({"rediss": "redis"})

@@ -199,9 +199,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
+    """At most `usd` per calendar period. `pool`: only what is drawn from it counts. `caller`: only its own; `each`: any one's.
+
+    `unknown_price`: whether deployments may be used whose cost cannot be counted.
+    """
+
     usd: float
     per: Per = "day"
     tz: str = "UTC"
+    pool: str | None = None
+    caller: str | None = None
+    unknown_price: Literal["refused", "allowed"] = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,7 @@ class Policy:
     max_wait: float = 30.0
     max_wait_for_free: float = 0.0
     paid: Literal["allowed", "never"] = "allowed"
-    budget: Budget | None = None
+    budgets: tuple[Budget, ...] = ()
     stream_break: Literal["raise", "continue"] = "raise"
     on_store_error: Literal["local", "refuse"] = "local"
 

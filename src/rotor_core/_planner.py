@@ -7,12 +7,13 @@ the pool's context sizes, and of its longest answers, they fall.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rotor_core._errors import ConfigError
 from rotor_core._ledger import Plan, Rejection
-from rotor_core._model import Catalog, Deployment, Seat
+from rotor_core._model import Budget, Catalog, Deployment, Seat
+from rotor_core._policy.budgets import affordable, bound, general, scoped
 from rotor_core._policy.eligible import Need, eligible
 from rotor_core._policy.plan import build_plan
 from rotor_core._policy.rank import Ranking
@@ -22,10 +23,11 @@ _KEPT = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planned:
-    """A plan, and why the other seats of the pool are not in it."""
+    """A plan, and why the other seats of the pool are not in it. `models`: the longest answers of those that are, by name."""
 
     plan: Plan
     rejections: Mapping[str, Rejection]
+    models: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +48,7 @@ class Planner:
         self._catalog, self._ranking = catalog, ranking
         self._draws: dict[str, _Draw] = {}
         self._plans: dict[tuple[object, ...], Planned] = {}
+        self._budgets = tuple(b for b in catalog.policy.budgets if b.pool is not None or b.caller is not None)
 
     def deployments(self, name: str) -> tuple[Deployment, ...]:
         """The deployments of a pool, or of `provider/model`. Raises ConfigError for a name that is neither."""
@@ -55,19 +58,28 @@ class Planner:
         """The model's name where all deployments have the same: then an estimate can know its template."""
         return self._draw(name).model
 
-    def plan(self, name: str, need: Need, prefer_category: str | None = None) -> Planned:
-        """The plan for a class of requests. Raises ConfigError as `deployments` does."""
+    def plan(self, name: str, need: Need, prefer_category: str | None = None, caller: str | None = None) -> Planned:
+        """The plan for a class of requests. `caller`: whose budgets hold. Raises ConfigError as `deployments` does."""
         draw = self._draw(name)
         context, output = _of_class(draw.contexts, need.context), _of_class(draw.outputs, need.output)
-        key = (name, need.capabilities, need.paid, context, output, prefer_category)
+        budgets = scoped(self._budgets, name, caller) if self._budgets else ()
+        key = (name, need.capabilities, need.paid, context, output, prefer_category, budgets)
         planned = self._plans.get(key)
         if planned is None:
-            seats, rejections = eligible(draw.seats, replace(need, context=context, output=output))
-            planned = Planned(build_plan(seats, self._ranking, self._catalog.policy, prefer_category), rejections)
+            planned = self._planned(draw, replace(need, context=context, output=output), prefer_category, budgets)
             if len(self._plans) >= _KEPT:
                 self._plans.clear()
             self._plans[key] = planned
         return planned
+
+    def _planned(self, draw: _Draw, need: Need, prefer_category: str | None, budgets: tuple[Budget, ...]) -> Planned:
+        policy = self._catalog.policy
+        seats, rejections = eligible(draw.seats, need)
+        if policy.budgets:
+            seats, unaffordable = affordable(seats, (*general(policy.budgets), *budgets))
+            rejections.update(unaffordable)
+        plan = build_plan(seats, self._ranking, policy, prefer_category, [bound(budget) for budget in budgets])
+        return Planned(plan, rejections, _longest(seats))
 
     def _draw(self, name: str) -> _Draw:
         draw = self._draws.get(name)
@@ -101,6 +113,16 @@ class Planner:
             expected=f"a pool ({', '.join(self._catalog.pools) or 'none is configured'}), `auto`, or provider/model",
             suggestion=near[0] if near else None,
         )
+
+
+def _longest(seats: Iterable[Seat]) -> dict[str, int | None]:
+    """The longest answer of each model, by name; None where one provider of it does not say."""
+    found: dict[str, int | None] = {}
+    for seat in seats:
+        model = seat.deployment.model
+        known = found.get(model.name, 0)
+        found[model.name] = None if model.max_output is None or known is None else max(known, model.max_output)
+    return found
 
 
 def _of_class(sizes: tuple[int, ...], wanted: int) -> int:

@@ -16,13 +16,17 @@ from rotor_core._policy.eligible import Need
 from rotor_core._policy.estimate import estimate_tokens, text_tokens
 from rotor_core._policy.rules import NO_EFFECTS, apply_rules
 from rotor_core._request import Request
+from rotor_core.observe.lengths import Calibration
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may say beside the request. `deadline`: an instant; `timeout`: seconds for one call."""
+    """What a caller may say beside the request. `deadline`: an instant; `timeout`: seconds for one call.
+
+    `caller`: on whose behalf, where there are budgets for callers.
+    """
 
     model: str | None = None
     task: str | None = None
@@ -30,30 +34,46 @@ class Options:
     deadline: float | None = None
     timeout: float | None = None
     max_attempts: int | None = None
+    caller: str | None = None
 
 
 NO_OPTIONS = Options()
 
 
-def prepare(request_id: str, request: Request, options: Options, catalog: Catalog, planner: Planner) -> Work:
-    """Make a request ready. Raises ConfigError for a pool or model that does not exist."""
+def prepare(
+    request_id: str,
+    request: Request,
+    options: Options,
+    catalog: Catalog,
+    planner: Planner,
+    calibration: Calibration | None = None,
+) -> Work:
+    """Make a request ready. `calibration`: what is known of answers' lengths.
+
+    Raises ConfigError for a pool or model that does not exist.
+    """
     name, task, complexity = _where(request, options, catalog)
     asked = asked_output(request.params)
     estimate = estimate_tokens(request.messages, request.tools, planner.only_model(name))
     read = estimate.input_tokens
     if request.response_format:
         read += text_tokens(json.dumps(request.response_format))
-    expected = asked if asked is not None else estimate.output_tokens
-    tokens, choices = read + expected, answers_wanted(request.params)
+    likely = asked if asked is not None else estimate.output_tokens
+    tokens, answers = read + likely, answers_wanted(request.params)
     effects = apply_rules(catalog.rules, read, task, complexity) if catalog.rules else NO_EFFECTS
     policy = catalog.policy
     need = Need(needs(request), max(tokens, effects.require_context), policy.paid != "never", asked or 0)
-    planned = planner.plan(name, need, effects.prefer_category)
+    planned = planner.plan(name, need, effects.prefer_category, options.caller)
+    outputs = None
+    if calibration is not None:
+        outputs = calibration.expect(planned.models, task or "", estimated=read, asked=asked, answers=answers)
     return Work(
         id=request_id,
         pool=name,
         plan=planned.plan,
-        demand=Demand(read, expected * choices, asked and asked * choices),
+        demand=Demand(
+            read, likely * answers, asked and asked * answers, task=task or "", answers=answers, outputs=outputs
+        ),
         deployments=catalog.deployments,
         static=planned.rejections,
         ranking=policy.ranking,

@@ -24,7 +24,7 @@ def settle(
     told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
     if failure is not None:
         counted = outcome.sent and REACTIONS[failure.kind].counted
-        told = (*told_by_refusal(deployment.provider.name, failure, outcome.headers), *told)
+        told = told_by_refusal(deployment.provider.name, failure, outcome.headers)
         lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
         yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=bool(lessons))
     elif usage is not None:

@@ -53,7 +53,36 @@ def _limit_row(reading: LimitReading) -> dict[str, Any]:
         "remaining": round(reading.remaining, 3),
         "resets_at": _instant(reading.resets_at),
         "source": limit.source,
-        "seen_at": None,
+        "seen_at": _instant(reading.seen_at),
+    }
+
+
+def limits_row(deployment: Deployment, reading: OptionReading, at: float) -> dict[str, Any]:
+    """One deployment's row of `limits --json`. Instants are seconds since the epoch, ages seconds.
+
+    `known`: whether anything is said of its limits at all; so no limits and `known` means that there are none. Limits
+    with one `key` are one limit, which deployments share.
+    """
+    return {
+        "id": deployment.id,
+        "quota": deployment.credential.quota,
+        "known": deployment.limits is not None or bool(reading.limits),
+        "limits": [_limit_record(r, at) for r in reading.limits],
+    }
+
+
+def _limit_record(reading: LimitReading, at: float) -> dict[str, Any]:
+    limit, declared = reading.limit, reading.declared
+    return {
+        "key": reading.key,
+        **_limit_row(reading),
+        "tz": limit.tz if limit.window == "calendar" else None,
+        "counts": limit.counts,
+        "declared": None if declared is None else declared.value,
+        "age_s": None if reading.seen_at is None else round(max(0.0, at - reading.seen_at), 3),
+        "confidence": round(reading.confidence, 3),
+        "expires_at": _instant(reading.expires_at),
+        "evidence": reading.evidence,
     }
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from rotor_core._adrive import adrive, adrive_stream
 from rotor_core._drive import drive, drive_stream
-from rotor_core._engine import Engine, hold, release, share
+from rotor_core._engine import Engine, hold, release, share, without_password
+from rotor_core._errors import ConfigError
 from rotor_core._events import Event
 from rotor_core._flow import Result, Work, acquire, run, settle, stream
 from rotor_core._ledger import Reservation
@@ -161,13 +162,51 @@ class Rotor:
         at = engine.store.now()  # after the readings: what is open at their instant is open at this one
         return {
             "at": round(at, 3),
-            "store": _without_password(engine.catalog.store),
+            "store": without_password(engine.catalog.store),
+            "store_state": getattr(engine.store, "state", "ok"),
             "pools": {name: [s.deployment.id for s in pool.seats] for name, pool in engine.catalog.pools.items()},
             "deployments": [
                 _snapshot.status_row(d, r, engine.stats.read(d.id), at)
                 for d, r in zip(deployments, readings, strict=True)
             ],
         }
+
+    def limits(self, name: str | None = None) -> dict[str, Any]:
+        """Every limit of deployments, and how it is known: the mapping that `rotor limits --json` prints.
+
+        `name`: a deployment's id, `provider/model`, or a pool; None: all. Raises ConfigError for another name.
+        """
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
+        engine = self._live
+        deployments = self._named(name)
+        readings = engine.store.read(_snapshot.options_of(deployments))
+        at = engine.store.now()
+        return {
+            "at": round(at, 3),
+            "store": without_password(engine.catalog.store),
+            "store_state": getattr(engine.store, "state", "ok"),
+            "deployments": [_snapshot.limits_row(d, r, at) for d, r in zip(deployments, readings, strict=True)],
+        }
+
+    def reset(self, name: str | None = None, *, windows: bool = False) -> tuple[str, ...]:
+        """Forget rests and learned limits of deployments, and with `windows` what was counted; return their ids.
+
+        `name` as for `limits`. What deployments share (a quota's limits, a credential's rest) is forgotten for all that
+        share it. Raises ConfigError for another name, StoreError where the store is out of reach.
+        """
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
+        deployments = self._named(name)
+        self._live.store.reset(_snapshot.options_of(deployments), windows=windows)
+        return tuple(d.id for d in deployments)
+
+    async def areset(self, name: str | None = None, *, windows: bool = False) -> tuple[str, ...]:
+        from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
+
+        deployments = self._named(name)
+        await self._live.store.areset(_snapshot.options_of(deployments), windows=windows)
+        return tuple(d.id for d in deployments)
 
     def pool_state(self, model: str | None = None) -> dict[str, Any]:
         """How many deployments of a pool are available, waiting, cooling or invalid."""
@@ -234,6 +273,29 @@ class Rotor:
             raise RuntimeError("this Rotor is closed; make another one")
         return self._engine
 
+    def _named(self, name: str | None) -> Sequence[Deployment]:
+        """A deployment by its id, those of `provider/model` or of a pool, or (None) all."""
+        catalog = self._live.catalog
+        if name is None:
+            return tuple(catalog.deployments.values())
+        if name in catalog.deployments:
+            return (catalog.deployments[name],)
+        if name in catalog.pools:
+            return tuple(seat.deployment for seat in catalog.pools[name].seats)
+        found = tuple(d for d in catalog.deployments.values() if d.name == name)
+        if found:
+            return found
+        from difflib import get_close_matches  # noqa: PLC0415  only for this
+
+        known = [*catalog.deployments, *dict.fromkeys(d.name for d in catalog.deployments.values()), *catalog.pools]
+        near = get_close_matches(name, known, 1, 0.4)
+        raise ConfigError(
+            "there is no such deployment, model or pool",
+            value=name,
+            expected=None if near else ", ".join(catalog.deployments),
+            suggestion=near[0] if near else None,
+        )
+
     def _deployment(self, reservation: Reservation) -> Deployment:
         return self._live.ports.deployment(reservation.deployment)
 
@@ -279,12 +341,6 @@ def _instant(deadline: Deadline, store: Store) -> float | None:
     if deadline is None:
         return None
     return deadline.timestamp() if isinstance(deadline, datetime) else store.now() + float(deadline)
-
-
-def _without_password(url: str) -> str:
-    """A store's URL as it may be shown."""
-    scheme, slashes, rest = url.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
 
 
 def _listening(ports: Ports, listen: Listener) -> Ports:

@@ -314,7 +314,7 @@ def test_what_is_not_there_is_a_clear_error(made):
     with pytest.raises(ConfigError, match="policy.stream_break"):
         made(deployment(), policy=Policy(stream_break="continue"))
     with pytest.raises(ConfigError, match="no plugin offers such a store.*memory://"):
-        Rotor.from_catalog(catalog(deployment(), store="redis://:secret@127.0.0.1"))
+        Rotor.from_catalog(catalog(deployment(), store="etcd://:secret@127.0.0.1"))
     with pytest.raises(TypeError, match="no option 'timout'.*did you mean 'timeout'"):
         rotor.chat("hi", timout=1)
     with pytest.raises(TypeError, match="no option 'logit_bias'.*Request.params"):

@@ -39,7 +39,7 @@ def test_what_ships_comes_through_the_same_door():
 
     assert "openai-compatible" in found.providers
     assert set(found.rankings) == {"free-first", "cheapest", "fastest", "spread", "balanced"}
-    assert set(found.stores) == {"memory"}
+    assert set(found.stores) == {"memory", "sqlite", "redis", "rediss"}
     assert found.findings == ()
 
 

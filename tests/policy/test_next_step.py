@@ -25,6 +25,14 @@ def test_who_is_told_to_come_back_at_once_waits_a_moment_all_the_same(told):
     assert rest_seconds(Failure("rate_limit", retry_after=told), 1, 0.5) == 0.5
 
 
+def test_a_spent_day_is_not_back_within_a_minute_whatever_it_says():
+    day = Failure("quota_exhausted", per="day", retry_after=22.0)
+
+    assert rest_seconds(day, 1, 0.5) == 3600.0
+    assert rest_seconds(Failure("quota_exhausted", per="day", retry_after=90.0), 1, 0.5) == 90.0
+    assert rest_seconds(Failure("quota_exhausted", retry_after=22.0), 1, 0.5) == 22.0
+
+
 def test_an_untold_wait_doubles_with_each_attempt_and_varies_by_a_quarter():
     waits = [rest_seconds(Failure("server_error"), n, 0.5) for n in (1, 2, 3)]
 

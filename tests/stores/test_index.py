@@ -285,7 +285,7 @@ def test_of_two_on_one_budget_the_cheaper_wakes_when_there_is_enough_for_it():
     dear = option("dear", purse, price=Price(100.0, 100.0))
     cheap = option("cheap", purse, price=Price(1.0, 1.0))
     of = plan((dear, cheap), option("other"), score=lambda s: 0.0)
-    demand = Demand(8192)  # 82 cents or not even one
+    demand = Demand(8192, 0, 1)  # 82 cents or not even one
     assert [store.reserve(ask(of, demand=demand)).deployment for _ in range(2)] == ["dear", "cheap"]
     for _ in range(21):
         store.reserve(ask(plan(cheap), demand=demand))
@@ -301,7 +301,7 @@ def test_of_two_on_one_exhausted_budget_the_cheaper_is_waited_for():
     dear = option("dear", purse, price=Price(100.0, 100.0))
     cheap = option("cheap", purse, price=Price(50.0, 50.0))
     of = plan((dear, cheap), score=lambda s: 0.0)
-    demand = Demand(8192)
+    demand = Demand(8192, 0, 1)
     assert store.reserve(ask(of, demand=demand)).deployment == "dear"
     assert isinstance(store.reserve(ask(of, demand=demand, max_wait=0.0)), Refusal)
 

@@ -713,8 +713,8 @@ def test_refusing_never_fails_an_answer_that_was_given(shared: Shared):
 
     assert taken(shared, a, "tokens") == 50
     assert shared.ledger.read([a])[0].resting == "server_error"
+    shared.down()
     with pytest.raises(StoreError):
-        shared.down()
         steady.reserve(ask(plan(a)))
 
 
@@ -834,6 +834,7 @@ def test_it_comes_back_by_itself(shared: Shared, monkeypatch: pytest.MonkeyPatch
     steady.listen(ear.hear)
     shared.fails = {"reserve"}
     steady.reserve(ask(plan(option("a"))))
+    shared.up()
 
     assert back.wait(20)
     assert heard.names == ["store_lost", "store_regained"]
@@ -841,10 +842,11 @@ def test_it_comes_back_by_itself(shared: Shared, monkeypatch: pytest.MonkeyPatch
 
 
 def test_closing_ends_the_trying(shared: Shared):
+    before = set(threading.enumerate())
     steady = Steady(shared, "redis://db", clock=shared.hands)
     shared.down()
     steady.reserve(ask(plan(option("a"))))
-    (thread,) = [t for t in threading.enumerate() if t.name == "rotor-store"]
+    (thread,) = {t for t in threading.enumerate() if t.name == "rotor-store"} - before
     steady.close()
     thread.join(20)
 

@@ -22,6 +22,7 @@ SCOPES: Final[tuple[ScopeName, ...]] = ("deployment", "quota", "credential", "pr
 """In the order of `Option.scopes`."""
 
 HOUR: Final = 3600.0
+MINUTE: Final = 60.0
 LEAST_TOLD: Final = 0.5
 """Seconds. Who says "again after 0 seconds" has rounded down: asked again at once, it would only refuse again."""
 JITTER: Final = 0.25
@@ -65,7 +66,9 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = MappingProxyType(
 def rest_seconds(failure: Failure, attempt: int, chance: float) -> float | None:
     """How long its scope rests after this failure, or None. `attempt` from 1; `chance` from [0, 1)."""
     reaction = REACTIONS[failure.kind]
-    if reaction.told and failure.retry_after is not None:
+    # A spent day is sometimes told with the minute's wait.
+    spent = failure.kind == "quota_exhausted" and failure.per in ("day", "month")
+    if reaction.told and failure.retry_after is not None and not (spent and failure.retry_after < MINUTE):
         return failure.retry_after if failure.retry_after > 0 else LEAST_TOLD
     if reaction.rest is None:
         return None

@@ -6,11 +6,11 @@ never outranks money: under `free-first` it chooses among what is equally free.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from rotor_core._ledger import Option, Plan, Tier
-from rotor_core._model import Deployment, Policy, Seat
+from rotor_core._model import BoundLimit, Deployment, Policy, Seat
 from rotor_core._policy.rank import Ranking
 
 
@@ -25,12 +25,13 @@ def scopes(deployment: Deployment) -> tuple[str, str, str, str]:
     )
 
 
-def option(seat: Seat) -> Option:
-    """A seat as the ledger sees it."""
+def option(seat: Seat, budgets: Sequence[BoundLimit] = ()) -> Option:
+    """A seat as the ledger sees it. `budgets`: what is held to besides, where it is not free."""
     deployment = seat.deployment
+    limits = deployment.limits or ()
     return Option(
         id=deployment.id,
-        limits=deployment.limits or (),
+        limits=limits if deployment.free else (*limits, *budgets),
         scopes=scopes(deployment),
         free=deployment.free,
         weight=seat.weight,
@@ -40,15 +41,24 @@ def option(seat: Seat) -> Option:
     )
 
 
-def build_plan(seats: Iterable[Seat], ranking: Ranking, policy: Policy, prefer_category: str | None = None) -> Plan:
-    """Tiers of equally good options. A free tier is worth `max_wait_for_free` while a paid one is open behind it."""
+def build_plan(
+    seats: Iterable[Seat],
+    ranking: Ranking,
+    policy: Policy,
+    prefer_category: str | None = None,
+    budgets: Sequence[BoundLimit] = (),
+) -> Plan:
+    """Tiers of equally good options. A free tier is worth `max_wait_for_free` while a paid one is open behind it.
+
+    `budgets`: those that hold for the plan's pool or caller; those that hold for everybody are the deployments' own.
+    """
 
     def tier_of(seat: Seat) -> tuple[int, float, bool]:
         unloved = prefer_category is not None and seat.deployment.model.category != prefer_category
         return (seat.priority, ranking.tier(seat.deployment), unloved)
 
     ordered = sorted(seats, key=tier_of)
-    groups = [[option(seat) for seat in group] for _, group in groupby(ordered, key=tier_of)]
+    groups = [[option(seat, budgets) for seat in group] for _, group in groupby(ordered, key=tier_of)]
     last_paid = max((n for n, group in enumerate(groups) if not all(o.free for o in group)), default=-1)
     tiers = tuple(
         Tier(tuple(group), policy.max_wait_for_free if n < last_paid and all(o.free for o in group) else 0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Catalog, Deployment
+from rotor_core._model import Budget, Catalog, Deployment
+from rotor_core._policy.budgets import EACH, named
 from rotor_core._policy.content import fields, items
 from rotor_core.catalog.load import LoadReport, Source, load_report
 from rotor_core.catalog.problems import Finding, Place, looks_secret
@@ -56,14 +57,24 @@ def _money(report: LoadReport) -> Iterator[Finding]:
         if deployment.price is None and never:
             text = f"the price of {deployment.name} is unknown and `policy.paid` is never, so it will not be used"
             yield places.warning(_place(report, deployment), text)
-        elif deployment.price is None and catalog.policy.budget:
-            text = f"the price of {deployment.name} is unknown, so what it costs is not counted against the budget"
-            yield places.warning(_place(report, deployment), text)
+        elif deployment.price is None and catalog.policy.budgets:
+            yield places.warning(_place(report, deployment), _uncounted(deployment, catalog.policy.budgets))
     if never:
         for pool in catalog.pools.values():
             if not any(seat.deployment.free for seat in pool.seats):
                 text = "none of its models is free and `policy.paid` is never: it can answer nothing"
                 yield places.warning(("pools", pool.name), text)
+
+
+def _uncounted(deployment: Deployment, budgets: Sequence[Budget]) -> str:
+    """What budgets mean for a deployment of unknown price."""
+    strict = [budget for budget in budgets if budget.unknown_price == "refused"]
+    text = f"the price of {deployment.name} is unknown, so "
+    if not strict:
+        return f"{text}what it costs is not counted against the {named(budgets[0])}"
+    if any(budget.pool is None and budget.caller in {None, EACH} for budget in strict):
+        return f"{text}it will not be used under the {named(strict[0])} (`unknown_price: refused`)"
+    return f"{text}it will not be used where the {named(strict[0])} holds (`unknown_price: refused`)"
 
 
 def _rules(report: LoadReport) -> Iterator[Finding]:

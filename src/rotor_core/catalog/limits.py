@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, cast
 
-from rotor_core._model import BoundLimit, Budget, Counts, Limit, Per, PeriodName, Unit, Window
+from rotor_core._model import BoundLimit, Counts, Limit, Per, PeriodName, Unit, Window
 
 UNITS: Final[tuple[Unit, ...]] = (
     "requests", "tokens", "input_tokens", "output_tokens", "audio_seconds", "usd", "concurrent",
@@ -95,9 +95,3 @@ def _limit(unit: Unit, value: float, per: Per, counting: Counting, source: str) 
 def bind(limits: Iterable[Limit], quota: str, model: str) -> tuple[BoundLimit, ...]:
     """Limits that all keys of `quota` share, for one model, or for `ALL_MODELS` together."""
     return tuple(BoundLimit(f"{quota}|{model}|{limit.identity}", limit) for limit in limits)
-
-
-def budget_limit(budget: Budget) -> BoundLimit:
-    """A budget as the limit that it is. Its key has no amount: a budget that is raised keeps count of what was spent."""
-    limit = Limit("usd", budget.usd, budget.per, "calendar", budget.tz, source="budget")
-    return BoundLimit(f"budget|{limit.identity}", limit)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from rotor_core._errors import ConfigError
 from rotor_core._model import Catalog, Pool
+from rotor_core._policy.budgets import bound, general
 from rotor_core.catalog import settings
 from rotor_core.catalog.credentials import key_variables
 from rotor_core.catalog.digest import digest
 from rotor_core.catalog.document import Document, read
-from rotor_core.catalog.limits import budget_limit
 from rotor_core.catalog.pools import IMPLICIT, Seating
 from rotor_core.catalog.problems import Finding, listed
 from rotor_core.catalog.providers import Offer, Resolver
@@ -74,8 +74,7 @@ def load_report(
     root, places = validated(document), document.places
     store = settings.store_url(root, environ, schemes, places)
     policy = settings.policy(root, rankings, places)
-    budget = budget_limit(policy.budget) if policy.budget else None
-    resolver = Resolver(environ, specs, places, budget)
+    resolver = Resolver(environ, specs, places, tuple(bound(budget) for budget in general(policy.budgets)))
     known = resolver.all(root)
     deployments = {d.id: d for k in known for d in k.deployments}
     warnings = resolver.warnings
@@ -84,6 +83,7 @@ def load_report(
     default = root.default_pool or IMPLICIT
     if deployments:
         pools, default = Seating(known, specs, places, warnings).all(root)
+        settings.check_budgets(root, pools, places)
     if default not in pools and not allow_empty:
         raise _nothing_left(resolver, root, document)
     catalog = Catalog(

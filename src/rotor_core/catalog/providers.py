@@ -63,7 +63,7 @@ class Resolver:
     environ: Mapping[str, str]
     offers: Mapping[str, Offer]
     places: Places
-    budget: BoundLimit | None
+    budgets: tuple[BoundLimit, ...]
     warnings: list[Finding] = field(default_factory=list[Finding])
     missing: list[ConfigError] = field(default_factory=list[ConfigError])
 
@@ -133,8 +133,8 @@ class Resolver:
                 model = models[credential.plan]
                 deployment_id = f"{provider.name}/{name}#{credential.id.rpartition('#')[2]}"
                 bound = _bound((model.limits, name), (shared[credential.plan], ALL_MODELS), quota=credential.quota)
-                if self.budget and not (model.price and model.price.free):
-                    bound = (*(bound or ()), self.budget)
+                if self.budgets and not (model.price and model.price.free):
+                    bound = (*(bound or ()), *self.budgets)
                 deployments.append(Deployment(deployment_id, provider, model, credential, bound, model.price))
         return Known(provider.name, named, layers, tuple(deployments), unusable)
 

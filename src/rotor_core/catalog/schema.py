@@ -265,6 +265,13 @@ class BudgetSection(Section):
     usd: Positive = Field(description="US dollars per period.")
     per: Period = Field("day", description="The period, by the wall clock.")
     tz: Zone = Field("UTC", description="Time zone in which the period begins.")
+    pool: PoolName | None = Field(None, description="Only requests drawn from this pool count. Absent: all do.")
+    caller: Text | None = Field(
+        None, description="Only this caller's requests count; each: a budget for every caller. Absent: all count."
+    )
+    unknown_price: Literal["refused", "allowed"] = Field(
+        "refused", description="Whether models of unknown price may be used: what they cost cannot be counted."
+    )
 
 
 class PolicySection(Section):
@@ -280,11 +287,23 @@ class PolicySection(Section):
         0.0, description="How long a free seat is worth waiting for while a paid one is open."
     )
     paid: Literal["allowed", "never"] = Field("allowed", description="Whether money may be spent.")
-    budget: BudgetSection | None = Field(None, description="The most that may be spent.")
+    budget: Annotated[
+        list[BudgetSection] | None,
+        BeforeValidator(_as_list, json_schema_input_type=list[BudgetSection] | BudgetSection | None),
+    ] = Field(None, description="The most that may be spent: one budget or several, all of which hold.")
     stream_break: Literal["raise", "continue"] = Field(
         "raise", description="When a stream breaks after its first chunk."
     )
     on_store_error: Literal["local", "refuse"] = Field("local", description="When the store is out of reach.")
+
+    @model_validator(mode="after")
+    def _budgets_each_window_once(self) -> Self:
+        seen: dict[object, int] = {}
+        for index, budget in enumerate(self.budget or ()):
+            first = seen.setdefault((budget.per, budget.tz, budget.pool, budget.caller), index)
+            if first != index:
+                raise wrong(f"counts the same as budget[{first}]", "each budget once", at=("budget", index))
+        return self
 
 
 def _default_policy() -> PolicySection:

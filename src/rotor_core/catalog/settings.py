@@ -36,17 +36,24 @@ def policy(root: RootSection, rankings: Collection[str], places: Places) -> Poli
     section = root.policy
     if section.ranking not in rankings:
         raise places.error(("policy", "ranking"), "unknown ranking", value=section.ranking, among=sorted(rankings))
-    budget = section.budget
     return Policy(
         ranking=section.ranking,
         max_attempts=section.max_attempts,
         max_wait=section.max_wait,
         max_wait_for_free=section.max_wait_for_free,
         paid=section.paid,
-        budget=Budget(budget.usd, budget.per, budget.tz) if budget else None,
+        budgets=tuple(Budget(b.usd, b.per, b.tz, b.pool, b.caller, b.unknown_price) for b in section.budget or ()),
         stream_break=section.stream_break,
         on_store_error=section.on_store_error,
     )
+
+
+def check_budgets(root: RootSection, pools: Collection[str], places: Places) -> None:
+    """Raise `ConfigError` for a budget of a pool that does not exist."""
+    for index, section in enumerate(root.policy.budget or ()):
+        if section.pool is not None and section.pool not in pools:
+            place = ("policy", "budget", index, "pool")
+            raise places.error(place, "there is no such pool", value=section.pool, among=sorted(pools))
 
 
 def rules(root: RootSection, places: Places, warnings: list[Finding]) -> tuple[Rule, ...]:

@@ -11,6 +11,8 @@ version: 1
 
 # Where limits are counted. In memory: for this process alone.
 store: memory://
+# store: sqlite:///rotor.db            # by every process of this machine; survives a restart
+# store: redis://127.0.0.1:6379/0      # by every machine
 
 providers:
   groq:
@@ -64,6 +66,7 @@ policy:
   max_wait: 30s                        # longest wait for capacity
   paid: never                          # allowed | never
   # budget: {usd: 1.00, per: day}
+  # on_store_error: refuse             # local (the default): go on with a share of the limits when the store is away
 
 # rules:
 #   - when: {tokens_over: 32000}

@@ -19,12 +19,12 @@ _RENEW = 1024
 class Amounts:
     """What a demand needs and takes of each of an entry's meters, computed once for all entries whose limits count alike.
 
-    `flying`: calls in flight, any of which may turn out longer than expected.
+    `flying`: calls in flight, any of which may turn out longer than expected; None: only the least of each is wanted.
     """
 
     __slots__ = ("_by_shape", "demand", "flying")
 
-    def __init__(self, demand: Demand, flying: int = 0) -> None:
+    def __init__(self, demand: Demand, flying: int | None) -> None:
         self.demand, self.flying = demand, flying
         self._by_shape: dict[int, tuple[list[float], list[float]]] = {}
 
@@ -38,7 +38,11 @@ class Amounts:
 
     def _both(self, entry: Entry) -> tuple[list[float], list[float]]:
         demand, option = self.demand, entry.option
-        pairs = [(demand.amount(limit, option.price),) * 2 for limit in entry.limits]
+        flying, price = self.flying, option.price
+        if flying is None:
+            pairs = [(demand.amount(limit, price),) * 2 for limit in entry.limits]
+        else:
+            pairs = [demand.charge(limit, price, option.model, flying) for limit in entry.limits]
         found = self._by_shape[entry.shape] = [take for take, _ in pairs], [need for _, need in pairs]
         return found
 
@@ -82,12 +86,12 @@ class Least:
 
     def __init__(self, demand: Demand) -> None:
         self._asks = 0
-        self._recent = self.parts = _parts(demand)
-        self.amounts = Amounts(_demand(self.parts))
+        self._recent = self.parts = _parts(demand.least())
+        self.amounts = Amounts(_demand(self.parts), None)
 
     def lowered_by(self, demand: Demand) -> bool:
         """Take note of a demand; whether it is smaller than all lately seen."""
-        parts = _parts(demand)
+        parts = _parts(demand.least())
         if parts != self._recent:
             self._recent = _smaller(parts, self._recent)
         self._asks += 1
@@ -105,7 +109,7 @@ class Least:
     def _set(self, parts: tuple[int, int, int, int]) -> None:
         if parts != self.parts:
             self.parts = parts
-            self.amounts = Amounts(_demand(parts))
+            self.amounts = Amounts(_demand(parts), None)
 
 
 def _parts(demand: Demand) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from math import inf, isnan
@@ -99,18 +99,23 @@ class PlanOrder:
         self.epoch = ""
         self.tiers = [TierOrder(tier, plan.score, [known(option) for option in tier.options]) for tier in plan.tiers]
         self.knowns = [place.known for tier in self.tiers for place in tier.places]
+        self.by_id = {one.option.id: one for one in self.knowns}
+        self.models = {one.option.model for one in self.knowns}
         marks = "/".join(",".join(place.known.mark for place in tier.places) + f":{tier.wait:g}" for tier in self.tiers)
         self.mark = blake2b(marks.encode(), digest_size=9).hexdigest()
         limits = (limit for one in self.knowns for limit in one.limits.values() if limit.window == "calendar")
         self.calendars = {(limit.per, limit.tz): limit for limit in limits}
 
-    def number(self, numbers: dict[str, int], epoch: str) -> None:
-        """Take note of the options' numbers in the ledger."""
+    def number(self, numbers: Mapping[str, int], epoch: str) -> bool:
+        """Take note of the options' numbers in the ledger; False if it does not know them all."""
+        if any(one.mark not in numbers for one in self.knowns):
+            return False
         for tier in self.tiers:
             for place in tier.places:
                 place.number = numbers[place.known.mark]
             tier.renumbered()
         self.epoch = epoch
+        return True
 
 
 def _numbers(numbers: Sequence[int]) -> bytes:

@@ -182,6 +182,22 @@ class View:
             latency=past.latency,
         )
 
+    def reading(
+        self, known: Known, at: float | bool, resting: str | bool, until: float | bool, now: float
+    ) -> OptionReading:
+        """An option as a script has just found it; its limits are among what was seen."""
+        option, past = known.option, self.pasts.get(known.option.id, Past())
+        records = (self.record(key, known.limits.get(key)) for key in self.keys_of(known))
+        return OptionReading(
+            id=option.id,
+            available_at=None if at is False else float(at),
+            resting=None if resting is False else str(resting),
+            rests_until=None if until is False else float(until),
+            limits=tuple(self.limit(record, now) for record in records if record is not None),
+            served=past.served,
+            latency=past.latency,
+        )
+
     def limit(self, record: LimitRecord, now: float) -> LimitReading:
         """One limit as it was seen last, aged."""
         limit, seen = record.limit, self.seen.get(record.key)

@@ -36,3 +36,4 @@ class StandIn(MemoryStore):
             for reservation in under_way:
                 if gates and reservation.id not in self._book.open and reservation.expires_at > now:
                     self._book.put(Open(reservation, "", None, (), gates), now, now, [])
+                    shelf.stats_of(option.id).served -= 1  # it was served there

@@ -210,7 +210,7 @@ class Machine:
     def _lose(self, error: StoreError, *, in_doubt: str | None = None) -> None:
         """Present to away. `in_doubt`: a reservation that may have been made there all the same."""
         if in_doubt is not None:
-            self._post.settle(in_doubt, NOTHING_USED, None, ())
+            self._post.doubt(in_doubt)
         at, share = self._here(), share_of(self._remote)
         outage = Outage(at, error, share, self._here, self._remote.glance, self._under_way)
         with self._lock:

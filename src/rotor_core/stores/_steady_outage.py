@@ -63,7 +63,7 @@ class Outage:
         self._clock, self._glance, self._under_way = clock, glance, under_way
         self._lock = threading.Lock()
         self._tab = Tab()
-        self._past: list[Tab] = []
+        self._past: list[tuple[int, Tab]] = []
         self._plans: WeakKeyDictionary[Plan, tuple[Plan, Whole]] = WeakKeyDictionary()
         self._held: dict[tuple[str, ...], Option] = {}
         self._mine: set[str] = set()
@@ -170,7 +170,8 @@ class Outage:
             under_way = self._tab.take_under_way(self._clock())
             for _, reservation in under_way:
                 self._there[reservation.id] = f"{self._name}~{reservation.id}"
-            self._past.append(self._tab)
+            self._entered += 1
+            self._past.append((self._entered, self._tab))
             self._tab = Tab()
         try:
             while under_way:
@@ -181,12 +182,12 @@ class Outage:
             self._take_back(under_way)
             raise
         while self._past:
-            for debt in self._past[0].debts(self._clock()):
-                self._entered += 1
-                ident = f"{self._name}-{self._entered}"
+            number, past = self._past[0]
+            for debt in past.debts(self._clock()):
+                ident = f"{self._name}-{number}-{debt.key}"
                 store.reserve(Ask(ident, debt.plan, debt.demand, max_wait=debt.limit.seconds + PATIENCE_THERE))
+                past.paid(debt.key)  # from here on: unsettled, it would expire, and its charge stand
                 store.settle(ident, AS_RESERVED)
-                self._past[0].paid(debt.key)
             self._past.pop(0)
 
     def _enter(self, store: Store, option: Option, reservation: Reservation, ident: str) -> None:

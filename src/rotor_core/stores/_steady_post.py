@@ -7,11 +7,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from rotor_core._ledger import Told, Used
+from rotor_core._ledger import NOTHING_USED, Told, Used
 from rotor_core.stores.base import Store
 
 MOST: Final = 10_000
 """Ends that are kept; the oldest gives way, and its reservation expires where it was made."""
+
+_DOUBTED: Final[list[Told]] = []
 
 End = tuple[Used, float | None, Sequence[Told]]
 
@@ -35,6 +37,10 @@ class Post:
                 self._ends.popitem(last=False)
                 self._dropped += 1
 
+    def doubt(self, reservation_id: str) -> None:
+        """It may have been made there, though nobody here has it: it is to be given back."""
+        self.settle(reservation_id, NOTHING_USED, None, _DOUBTED)
+
     def rest(self, scope: str, until: float, reason: str) -> None:
         """The longest rest wins."""
         with self._lock:
@@ -47,7 +53,7 @@ class Post:
             self._ends.pop(reservation_id, None)
 
     def deliver(self, store: Store, now: float) -> int:
-        """Tell it all. Returns how many ends that was. Raises `StoreError`; what was not told then is kept."""
+        """Tell it all. Returns how many ends that was, of reservations that somebody had. Raises `StoreError`; what was not told then is kept."""
         told = 0
         with self._lock:
             ids, rests = list(self._ends), list(self._rests.items())
@@ -55,7 +61,7 @@ class Post:
             end = self._ends.get(reservation_id)
             if end is not None:
                 store.settle(reservation_id, *end)
-                told += 1
+                told += end[2] is not _DOUBTED
                 with self._lock:
                     self._ends.pop(reservation_id, None)
         for scope, (until, reason) in rests:

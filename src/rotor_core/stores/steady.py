@@ -23,8 +23,10 @@ from rotor_core._ledger import (
     Used,
 )
 from rotor_core.stores._fork import LOCK
-from rotor_core.stores._steady_machine import Machine
+from rotor_core.stores._steady_machine import PROBE, Machine
 from rotor_core.stores.base import Store
+
+__all__ = ("PROBE", "Steady")
 
 T = TypeVar("T")
 

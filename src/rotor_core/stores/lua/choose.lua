@@ -76,7 +76,7 @@ local function instant(option, want, till)
     local start = t
     for i, key in ipairs(option.all) do
       local r = limit(key)
-      local amount = amount_of(r.c, d, option.pi, option.po)
+      local _, amount = charge_of(r, d, option)
       if amount ~= 0 then
         local e = Windows[r.k].earliest(r, now, t, amount)
         if e > t then t, held_by = e, i end
@@ -110,7 +110,7 @@ local function holders(tier, want)
       local worst = math.max(now, want.by)
       for _, key in ipairs(option.all) do
         local r = limit(key)
-        local amount = amount_of(r.c, want.d, option.pi, option.po)
+        local _, amount = charge_of(r, want.d, option)
         local e = amount ~= 0 and Windows[r.k].earliest(r, now, now, amount) or 0
         if e > worst then worst, by = e, r end
       end

@@ -27,11 +27,16 @@ local function correct(rec, actual, corrections)
   end
 end
 
--- Hold a subject to a limit. `told`: key, the limit in numbers, when it expires (or false), it in words, charges it begins with.
+-- Hold a subject to a limit. `told`: key, the limit in numbers, when it expires (or false), it in words, charges it begins
+-- with, calendars as {name, packed}.
 local function hold(subject, told)
   local key, numbers, expires, words, past_charges = told[1], told[2], told[3], told[4], told[5]
   local r = limit(key)
-  local before = r and r.v or false
+  local before = r and {r.v, r.c} or false
+  for _, zone in ipairs(told[6]) do
+    put('z:' .. zone[1], zone[2])
+    zones[zone[1]] = cmsgpack.unpack(zone[2])
+  end
   if r then
     if not r.su then r.dv, r.dc = r.v, r.c end
     change_to(key, r, numbers)
@@ -61,7 +66,7 @@ local function hold(subject, told)
   return before
 end
 
--- Apply the changes that are no corrections; what each limit held before was `v`, or false.
+-- Apply the changes that are no corrections; what each limit held before was value and how it counts, or false.
 local function teach(subject, changes)
   local before = {}
   for i, change in ipairs(changes) do

@@ -92,10 +92,10 @@ end
 local function take(want, option, at, kept)
   local rec = {
     id = want.id, n = option.id, at = at, g = at, asked = want.asked, exp = at + settings.lease, since = now,
-    ks = option.all, gs = option.gs, am = {}, d = want.d, pi = option.pi, po = option.po, su = option.su,
+    ks = option.all, gs = option.gs, am = {}, d = {want.d[1], want.d[2], want.d[3], want.d[4], want.d[5]}, pi = option.pi, po = option.po, su = option.su,
     why = next(rests) and wake(option.sc, at) or nil, kept = kept,
   }
-  for i, key in ipairs(option.all) do rec.am[i] = amount_of(limit(key).c, want.d, option.pi, option.po) end
+  for i, key in ipairs(option.all) do rec.am[i] = charge_of(limit(key), want.d, option) end
   charge(rec, at)
   opened[rec.id] = rec
   meta.open = meta.open + 1

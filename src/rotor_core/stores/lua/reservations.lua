@@ -3,17 +3,64 @@
 -- after the charge, and the corrections up to then; `d` the demand, `pi` `po` prices, `su` subject, `why` it had rested,
 -- `kept` until whom it was handed to has asked for it.
 
--- A demand: requests, input tokens, output tokens, what the provider is told (0: nothing), seconds of audio.
+-- A demand: requests, input tokens, output tokens, what the provider is told (or false), seconds of audio, and by model what
+-- is expected of its answers (likely, most or false, bound or false, scale), or false.
+
+local SHARE = 0.05
+
+local function cost(pi, po, read, written) return (pi * read + po * written) / 1e6 end
+
+local function told_or(d, otherwise)
+  return d[4] and d[4] ~= 0 and d[4] or otherwise
+end
+
+-- How much of a limit was used: `Demand.amount` in `_ledger.py`.
 local function amount_of(code, d, pi, po)
   if code == 1 then return d[1] end
   if code == 2 then return d[2] + d[3] end
-  if code == 3 then return d[2] + (d[4] ~= 0 and d[4] or d[3]) end
+  if code == 3 then return d[2] + told_or(d, d[3]) end
   if code == 4 then return d[2] end
   if code == 5 then return d[3] end
-  if code == 6 then return d[4] ~= 0 and d[4] or d[3] end
+  if code == 6 then return told_or(d, d[3]) end
   if code == 7 then return d[5] end
-  if not pi then return 0 end
-  return (pi * d[2] + po * d[3]) / 1e6
+  return pi and cost(pi, po, d[2], d[3]) or 0
+end
+
+local function money(value, pi, po, read, likely, most, bound)
+  if not pi then return 0, 0 end
+  local take = cost(pi, po, read, likely)
+  if bound then
+    local dearest = cost(pi, po, read, bound)
+    if dearest <= SHARE * value or (dearest - take) * (meta.open + 1) <= SHARE * value then return dearest, dearest end
+  end
+  if not most then
+    local floor = math.max(take, SHARE * value)
+    return floor, floor
+  end
+  return take, math.max(take, cost(pi, po, read, bound and math.min(most, bound) or most))
+end
+
+-- What to take of a limit, and what has to fit: `Demand.charge` in `_ledger.py`, which this follows line by line.
+local function charge_of(r, d, option)
+  local code = r.c
+  if code == 1 then return d[1], d[1] end
+  local expected = d[6] and d[6][option.mo]
+  local read, likely, most, bound = d[2], d[3], false, d[4]
+  if expected then
+    likely, most, bound = expected[1], expected[2], expected[3]
+    read = math.ceil(d[2] * expected[4])
+  end
+  if code == 4 then return read, read end
+  if code == 7 then return d[5], d[5] end
+  if code == 8 then return money(r.v, option.pi, option.po, read, likely, most, bound) end
+  if code == 5 or code == 6 then read = 0 end
+  if code == 3 or code == 6 then
+    local asked = read + told_or(d, likely)
+    return asked, asked
+  end
+  if bound and (bound - likely) * (meta.open + 1) <= SHARE * r.v then return read + bound, read + bound end
+  if not most or most <= likely then return read + likely, read + likely end
+  return read + likely, read + ((not bound or most < bound) and most or math.max(bound, likely))
 end
 
 local opened = {}

@@ -37,7 +37,7 @@ local function tightest(option)
   local latest, found, wanted = now, nil, nil
   for _, key in ipairs(option.all) do
     local r = limit(key)
-    local amount = amount_of(r.c, want.d, option.pi, option.po)
+    local _, amount = charge_of(r, want.d, option)
     local at = amount ~= 0 and Windows[r.k].earliest(r, now, now, amount) or now
     if at > latest then latest, found, wanted = at, key, amount end
   end

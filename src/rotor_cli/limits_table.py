@@ -1,0 +1,75 @@
+"""Limits as a table: a mapping of `Rotor.limits` and a width in, something to print out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from rotor_cli.tables import TINY, WIDE, fill_style, plain_table, store_note
+from rotor_cli.words import amount, bar, duration, fraction, limit_name
+
+
+def limits_table(told: Mapping[str, Any], *, width: int = WIDE, ascii_only: bool = False) -> RenderableType:
+    """A row for each limit under its deployment; in a narrow terminal, lines."""
+    at, rows = told["at"], told["deployments"]
+    if width < TINY:
+        return Group(*(_paragraph(row, at) for row in rows), store_note(told))
+    table = plain_table("deployment", "limit", "taken", "left", "from", "why")
+    for row in rows:
+        name: str = row["id"]
+        if not row["limits"]:
+            table.add_row(name, Text("none" if row["known"] else "none known", style="dim"), "", "", "", "")
+        for limit in row["limits"]:
+            full = fraction(limit)
+            taken = Text(bar(full, 6, ascii_only=ascii_only), style=fill_style(full)).append(
+                f" {taken_text(limit)}", style=""
+            )
+            table.add_row(name, figure(limit), taken, _left(limit, at), _source(limit, at), Text(limit["evidence"]))
+            name = ""
+    return Group(table, store_note(told))
+
+
+def figure(limit: Mapping[str, Any]) -> Text:
+    """`30 req/min rolling`, and what is declared where that is something else."""
+    text = Text(f"{amount(limit['limit'])} {limit_name(limit)}")
+    if limit["per"] is not None:
+        text.append(f" {limit['window']}{' ' + limit['tz'] if limit['tz'] else ''}", style="dim")
+    if limit["declared"] is not None and limit["declared"] != limit["limit"]:
+        text.append(f" (declared {amount(limit['declared'])})", style="yellow")
+    return text
+
+
+def taken_text(limit: Mapping[str, Any]) -> str:
+    """`12`, or `12 +3` where 3 of a call in flight are reserved."""
+    reserved = f" +{amount(limit['reserved'])}" if limit["reserved"] else ""
+    return f"{amount(limit['used'])}{reserved}"
+
+
+def _left(limit: Mapping[str, Any], at: float) -> str:
+    left, resets = amount(limit["remaining"]), limit["resets_at"]
+    return f"{left}, all in {duration(resets - at)}" if resets is not None and resets > at else left
+
+
+def _source(limit: Mapping[str, Any], at: float) -> str:
+    """`config`, or `header 12 s ago, sure to 90 %, until 5 h on`."""
+    if limit["age_s"] is None:
+        return str(limit["source"])
+    parts = [f"{limit['source']} {duration(limit['age_s'])} ago"]
+    if limit["confidence"] < 1:
+        parts.append(f"{limit['confidence']:.0%} sure")
+    if limit["expires_at"] is not None and limit["expires_at"] > at:
+        parts.append(f"for {duration(limit['expires_at'] - at)} more")
+    return ", ".join(parts)
+
+
+def _paragraph(row: Mapping[str, Any], at: float) -> Text:
+    text = Text(row["id"]).append("\n")
+    if not row["limits"]:
+        text.append(f"  {'none' if row['known'] else 'none known'}\n", style="dim")
+    for limit in row["limits"]:
+        text.append("  ").append_text(figure(limit))
+        text.append(f": {taken_text(limit)} taken, {_left(limit, at)} left; {_source(limit, at)}\n")
+    return text
