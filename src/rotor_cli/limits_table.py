@@ -8,14 +8,14 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rotor_cli.tables import TINY, WIDE, fill_style, plain_table, store_note
+from rotor_cli.tables import WIDE, fill_style, plain_table, store_note
 from rotor_cli.words import amount, bar, duration, fraction, limit_name
 
 
 def limits_table(told: Mapping[str, Any], *, width: int = WIDE, ascii_only: bool = False) -> RenderableType:
     """A row for each limit under its deployment; in a narrow terminal, lines."""
     at, rows = told["at"], told["deployments"]
-    if width < TINY:
+    if width < WIDE:
         return Group(*(_paragraph(row, at) for row in rows), store_note(told))
     table = plain_table("deployment", "limit", "taken", "left", "from", "why")
     for row in rows:
@@ -49,8 +49,13 @@ def taken_text(limit: Mapping[str, Any]) -> str:
 
 
 def _left(limit: Mapping[str, Any], at: float) -> str:
-    left, resets = amount(limit["remaining"]), limit["resets_at"]
-    return f"{left}, all in {duration(resets - at)}" if resets is not None and resets > at else left
+    return amount(limit["remaining"]) + _renewal(limit, at)
+
+
+def _renewal(limit: Mapping[str, Any], at: float) -> str:
+    """When all of it is free again."""
+    resets = limit["resets_at"]
+    return f", all in {duration(resets - at)}" if resets is not None and resets > at else ""
 
 
 def _source(limit: Mapping[str, Any], at: float) -> str:
@@ -71,5 +76,8 @@ def _paragraph(row: Mapping[str, Any], at: float) -> Text:
         text.append(f"  {'none' if row['known'] else 'none known'}\n", style="dim")
     for limit in row["limits"]:
         text.append("  ").append_text(figure(limit))
-        text.append(f": {taken_text(limit)} taken, {_left(limit, at)} left; {_source(limit, at)}\n")
+        left = f"{amount(limit['remaining'])} left{_renewal(limit, at)}"
+        text.append(f": {taken_text(limit)} taken, {left}; {_source(limit, at)}\n")
+        if limit["evidence"]:
+            text.append(f"    {limit['evidence']}\n", style="dim")
     return text

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RUN: Final = "_rotor_run"
 """The keyword under which a call carries its run to where it is answered. Never sent, traced or part of a cache's key."""
 
-HOW: Final = ("priority", "deadline", "timeout", "max_retries")
+HOW: Final = ("priority", "caller", "deadline", "timeout", "max_retries")
 """Keywords that say how a call is made. The answer does not depend on them, so a cache's key does not either."""
 
 _TOKENS: Final = ("max_tokens", "max_completion_tokens")
@@ -46,6 +46,7 @@ OWN: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = MappingProxyType(
         "model": (_is_text, "a pool, `auto`, or provider/model"),
         "task": (_is_text, "a text such as research or code"),
         "priority": (_is_whole, "a whole number"),
+        "caller": (_is_text, "a text: the name of who asks"),
         "deadline": (lambda v: isinstance(v, datetime) or _is_number(v), "seconds, or a datetime"),
         "timeout": (lambda v: _is_number(v) and v > 0, "seconds, above 0"),
         "max_retries": (lambda v: _is_whole(v) and v >= 0, "a whole number from 0"),

@@ -55,9 +55,9 @@ class ChatRotor(BaseChatModel):
         ChatRotor(rotor=engine)                        # an engine that you made and share
         ChatRotor(models=[ChatGroq(...), (ChatOpenAI(...), {"rpm": 10})])   # your own chat models, rotated
 
-    `model`, `task`, `priority`, `deadline`, `timeout`, `max_retries` and any provider parameter may be given per call
-    too. `response_metadata` of an answer says who gave it, and after what. Construction raises ConfigError; calls raise
-    the classes of `rotor_langchain.errors`, which are LangChain's own as well.
+    `model`, `task`, `priority`, `caller`, `deadline`, `timeout`, `max_retries` and any provider parameter may be given
+    per call too. `response_metadata` of an answer says who gave it, and after what. Construction raises ConfigError;
+    calls raise the classes of `rotor_langchain.errors`, which are LangChain's own as well.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
@@ -68,6 +68,8 @@ class ChatRotor(BaseChatModel):
     """What requests are for, where you know: it chooses the pool when `model` does not."""
     priority: int = 0
     """Higher goes first where there is a queue."""
+    caller: str | None = None
+    """On whose behalf, where there are budgets for callers."""
     deadline: float | datetime | None = None
     """When an answer is of no use any more: seconds from the beginning of each call, or an instant."""
 

@@ -37,7 +37,7 @@ def test_what_the_starter_has_commented_out_is_valid_too(written, read) -> None:
     report = read(written("\n".join(lines)), {"GROQ_API_KEY": "k", "GROQ_WORK_KEY": "w"}, specs=WIRE)
     assert "local/llama-3.3-70b#1" in report.catalog.deployments
     assert "groq/openai/gpt-oss-20b#2" in report.catalog.deployments
-    assert report.catalog.policy.budget is not None
+    assert report.catalog.policy.budgets
     assert len(report.catalog.rules) == 2
 
 
@@ -74,7 +74,13 @@ def test_unknown_prices_matter_where_nothing_may_be_paid_or_only_so_much(local) 
     assert never[1].key == "pools.default"
     assert "can answer nothing" in never[1].message
     (budget,) = _said(local({"limits": []}, policy={"budget": {"usd": 1}}))
-    assert "not counted against the budget" in budget.message
+    assert "will not be used under the budget" in budget.message
+    (each,) = _said(local({"limits": []}, policy={"budget": {"usd": 1, "caller": "each"}}))
+    assert "will not be used under the budget" in each.message
+    (some,) = _said(local({"limits": []}, policy={"budget": {"usd": 1, "caller": "a"}}))
+    assert "will not be used where the budget of caller a holds" in some.message
+    (allowed,) = _said(local({"limits": []}, policy={"budget": {"usd": 1, "unknown_price": "allowed"}}))
+    assert "not counted against the budget" in allowed.message
 
 
 def test_a_known_price_is_no_cause_for_concern(local) -> None:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rotor_core._model import Budget, Limit
-from rotor_core.catalog.limits import budget_limit
+from rotor_core._model import Limit
 
 
 def _limits(read, local, model):
@@ -76,23 +75,3 @@ def test_a_windows_key_says_what_it_counts_and_no_figure(read, local) -> None:
         f"{quota}|m|tokens|90s|bucket|-",
         f"{quota}|m|concurrent|-|concurrency|-",
     ]
-
-
-def test_a_budget_is_one_more_limit_of_what_is_not_free(read, local) -> None:
-    models = {
-        "free": {"price": {"input": 0, "output": 0}, "rpm": 5},
-        "paid": {"price": {"input": 1, "output": 1}, "rpm": 5},
-        "unknown": {},
-    }
-    source = local(provider={"models": models}, policy={"budget": {"usd": 1.5, "per": "month", "tz": "Europe/Paris"}})
-    report = read(source)
-    assert report.catalog.policy.budget == Budget(1.5, "month", "Europe/Paris")
-    by_model = {d.model.name: [b.key for b in d.limits or ()] for d in report.catalog.deployments.values()}
-    budget = "budget|usd|month|calendar|Europe/Paris"
-    assert [budget in by_model[name] for name in ("free", "paid", "unknown")] == [False, True, True]
-    assert len(by_model["paid"]) == 2
-
-
-def test_a_raised_budget_goes_on_counting_in_the_same_window() -> None:
-    assert budget_limit(Budget(1)).key == budget_limit(Budget(2)).key
-    assert budget_limit(Budget(2)).limit == Limit("usd", 2, "day", "calendar", source="budget")

@@ -18,7 +18,7 @@ def test_every_part_of_the_policy_is_read(read, local) -> None:
         "stream_break": "continue", "on_store_error": "refuse",
     }  # fmt: skip
     assert read(local(policy=policy)).catalog.policy == Policy(
-        "spread", 5, 120.0, 1.5, "never", None, "continue", "refuse"
+        "spread", 5, 120.0, 1.5, "never", (), "continue", "refuse"
     )
 
 

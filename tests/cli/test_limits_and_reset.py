@@ -17,7 +17,7 @@ from tests.cli.made import AT, a_limit
 from rotor_cli import config as config_command
 from rotor_cli.app import rotor
 from rotor_cli.limits_table import limits_table
-from rotor_cli.tables import TINY, status_table
+from rotor_cli.tables import status_table
 from rotor_core import Rotor, StoreError, StoreSpec
 from rotor_core._ledger import AS_RESERVED, Told
 from rotor_core._policy.plan import scopes
@@ -175,7 +175,7 @@ def told_of(*limits: dict[str, Any], known: bool = True, **more: Any) -> dict[st
     return {"at": AT, "store": "redis://db:6379/0", "store_state": "ok", "deployments": rows} | more
 
 
-@pytest.mark.parametrize("width", [140, TINY - 10])
+@pytest.mark.parametrize("width", [140, 80])
 def test_a_learned_limit_says_when_it_was_learned_how_sure_and_until_when(width: int) -> None:
     record = a_record(
         limit=20, source="guess", age_s=90.0, confidence=0.5, expires_at=AT + 7200, reserved=3.0, tz="UTC", remaining=5
@@ -186,14 +186,14 @@ def test_a_learned_limit_says_when_it_was_learned_how_sure_and_until_when(width:
         "UTC",
         "(declared 30)",
         "12 +3",
-        "5, all in 30 s",
+        "all in 30 s",
         "guess 90 s ago, 50% sure",
-        "for 120 min more",
+        "for 2 h more",
     ):
-        assert part in text.replace(" │ ", " ")
+        assert part in text
 
 
-@pytest.mark.parametrize("width", [140, TINY - 10])
+@pytest.mark.parametrize("width", [140, 80])
 def test_no_limits_and_none_known_are_told_apart(width: int) -> None:
     assert "none known" in drawn(told_of(known=False), width)
     assert "none" in drawn(told_of(), width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from langchain_core.tracers import BaseTracer
 from tests.langchain.scripted import HELLO, Heard, pieces, scripted
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Limit, Policy
+from rotor_core._model import Budget, Limit, Policy, Price
 from rotor_core._outcome import Answer, Failure, ToolCall, Usage
 from rotor_core.rotor import Rotor
 from rotor_langchain import ChatRotor
@@ -82,7 +83,7 @@ def test_a_providers_own_parameter_is_sent_as_it_stands(name: str):
     ("keyword", "value"),
     [
         ("deadline", "soon"), ("timeout", "x"), ("timeout", -1), ("timeout", 0), ("max_retries", -1),
-        ("max_retries", "x"), ("priority", "high"), ("model", 3), ("task", 3),
+        ("max_retries", "x"), ("priority", "high"), ("model", 3), ("task", 3), ("caller", 3),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_sent(keyword: str, value: Any):
@@ -257,6 +258,21 @@ async def test_a_higher_priority_goes_first_where_there_is_a_queue():
     await asyncio.gather(first, *others)
 
     assert order == ["first", "high", "own", "low"]
+
+
+def test_each_caller_spends_its_own_budget():
+    # Twenty million tokens of input a dollar: each prompt costs next to nothing, each answer (5 tokens) 50 cents.
+    price, hello = Price(0.05, 100_000), replace(HELLO, usage=Usage(1, 5))
+    policy = Policy(budgets=(Budget(0.6, "day", caller="each"),), max_wait=0)
+    rotor, adapter = scripted({"a": [hello]}, price=price, policy=policy)
+    model = ChatRotor(rotor=rotor, caller="team-a", max_tokens=5)
+
+    model.invoke("hi")
+    with pytest.raises(NoModelsAvailable):
+        model.invoke("hi")
+    model.invoke("hi", caller="team-b")
+
+    assert len(adapter.calls) == 2
 
 
 # -- what is said

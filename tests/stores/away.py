@@ -22,16 +22,15 @@ class Shared:
     `hangs`: asynchronous operations never answer; blocking ones take 0.5 s and raise. `asked`: all that was asked of it.
     """
 
-    def __init__(self, hands: Hands, sharers: int | None = None) -> None:
+    def __init__(self, hands: Hands) -> None:
         self.hands = hands
         self.ledger = MemoryStore(clock=hands)
         self.fails: Collection[str] = ()
         self.lossy: Collection[str] = ()
         self.hangs = False
+        self.words = "connection refused"
         self.asked: list[str] = []
         self.after: Callable[[str], None] = lambda _: None
-        if sharers is not None:
-            self.sharers = lambda: sharers
 
     def down(self) -> None:
         self.fails = OPERATIONS
@@ -49,7 +48,7 @@ class Shared:
             self.hands.at += 0.5
             raise StoreError("no answer within 0.5 s")
         if operation in self.fails:
-            raise StoreError("connection refused")
+            raise StoreError(self.words)
         answer = getattr(self.ledger, operation)(*arguments, **more)
         self.after(operation)
         if operation in self.lossy:
@@ -133,8 +132,11 @@ class Heard:
         return [event.name for event in self.events]
 
 
-def process(shared: Shared, policy: Any = "local", **more: Any) -> tuple[Steady, Heard]:
+def process(shared: Shared, policy: Any = "local", *, share: float | None = 0.5, **more: Any) -> tuple[Steady, Heard]:
     """One process that shares it. Whether it is back is tried when the test says so, by `attempt`."""
-    steady, heard = Steady(shared, "redis://db:6379/0", policy, clock=shared.hands, tries=False, **more), Heard()
+    steady, heard = (
+        Steady(shared, "redis://db:6379/0", policy, clock=shared.hands, share=share, tries=False, **more),
+        Heard(),
+    )
     steady.listen(heard.hear)
     return steady, heard

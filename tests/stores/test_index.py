@@ -28,7 +28,8 @@ class Scan:
         now, meters = self.hands.at, self.store._book.shelf
         timed, gates = meters.of(one, now)
         rests = [r.until for s in one.scopes if (r := meters.rests.get(s)) and r.until > now]
-        amounts = [demand.amount(meter.limit, one.price) for meter in timed]
+        flying = len(self.store._book.open)
+        amounts = [demand.charge(meter.limit, one.price, one.model, flying)[1] for meter in timed]
         e = earliest(now, max(rests, default=now), [meter.window for meter in timed], amounts)
         return e, all(gate.slots.fits(1) for gate in gates)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.stores.away import Heard, Shared, process
-from tests.stores.made import FREE, START, Hands, ask, at_a_time, option, plan, rpm, tpm
+from tests.stores.made import FREE, START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
 
 from rotor_core import StoreError, StoreLost, StoreRegained
 from rotor_core._ledger import (
@@ -35,7 +35,7 @@ NOW = {"max_wait": 0.0}
 
 @pytest.fixture
 def shared() -> Shared:
-    return Shared(Hands(), sharers=2)
+    return Shared(Hands())
 
 
 def served(steady: Steady, of: Any, times: int, **more: Any) -> int:
@@ -103,22 +103,47 @@ def test_a_store_that_fails_at_reserve_costs_no_answer_and_is_said_once(shared: 
 
 
 def test_processes_that_are_cut_off_together_keep_the_limit_together(shared: Shared):
-    shared.sharers = lambda: 3
-    a = option("a", rpm(30, "rolling"))
-    of = plan(a)
-    processes = [process(shared)[0] for _ in range(3)]
+    of = plan(option("a", rpm(30, "rolling")))
+    processes = [process(shared, share=1 / 3)[0] for _ in range(3)]
     assert [served(p, of, 2) for p in processes] == [2, 2, 2]
     shared.down()
 
     assert sum(served(p, of, 30) for p in processes) == 24
 
 
-def test_a_store_that_cannot_tell_how_many_share_it_leaves_half(shared: Shared):
-    alone = Shared(shared.hands)
-    steady, _ = process(alone)
-    alone.down()
+def test_a_share_is_the_part_of_the_calls_that_were_made_of_late(shared: Shared):
+    of = plan(option("a", Limit("requests", 3000, "day", "calendar")), option("b"), score=in_order())
+    first, second = process(shared, share=None)[0], process(shared, share=None)[0]
+    assert served(first, of, 300) == 300
+    for _ in range(30):
+        assert served(first, of, 3) + served(second, of, 9) == 12
+    shared.down()
+    for steady in (first, second):
+        steady.reserve(ask(of))
+    shares = [r.limits[0].limit.value / 3000 for s in (first, second) for r in s.read([of.options[0]])]
 
-    assert served(steady, plan(option("a", rpm(30, "rolling"))), 30) == 15
+    assert shares[1] == pytest.approx(0.75, abs=0.02)
+    assert shares[0] == pytest.approx(0.25, abs=0.02)
+
+
+def test_who_is_alone_goes_on_with_all_of_it_and_who_has_made_no_calls_with_half(shared: Shared):
+    alone, fresh = process(shared, share=None)[0], process(shared, share=None)[0]
+    of = plan(option("a", rpm(30, "rolling")))
+    assert served(alone, of, 10) == 10
+    shared.down()
+
+    assert served(alone, of, 30) == 20
+    assert served(fresh, of, 30) == 10
+
+
+def test_a_store_that_was_emptied_before_leaves_a_share_that_can_be(shared: Shared):
+    steady, _ = process(shared, share=None)
+    of = plan(option("a", rpm(30, "rolling")))
+    assert served(steady, of, 10) == 10
+    shared.emptied()
+    shared.down()
+
+    assert served(steady, of, 40) == 30
 
 
 @pytest.mark.parametrize(("window", "after"), [("rolling", 60.2), ("bucket", 60.2), ("calendar", 60.2)])
@@ -134,8 +159,7 @@ def test_what_was_used_before_counts_until_its_window_lets_it_go(shared: Shared,
 
 
 def test_a_share_is_never_too_small_for_one_request(shared: Shared):
-    shared.sharers = lambda: 8
-    steady, _ = process(shared)
+    steady, _ = process(shared, share=1 / 8)
     of = plan(option("a", rpm(3, "rolling"), at_a_time(4)))
     shared.down()
 
@@ -143,8 +167,7 @@ def test_a_share_is_never_too_small_for_one_request(shared: Shared):
 
 
 def test_a_request_of_more_tokens_than_a_share_takes_the_whole_of_it(shared: Shared):
-    shared.sharers = lambda: 4
-    steady, _ = process(shared)
+    steady, _ = process(shared, share=1 / 4)
     small, large = option("small", tpm(2000, "rolling")), option("large", tpm(4000, "rolling"))
     of = plan(small, large)
     shared.down()
@@ -689,14 +712,25 @@ def test_refusing_says_what_happened_to_which_store_and_what_to_do(shared: Share
         with pytest.raises(StoreError) as refused:
             steady.reserve(ask(of))
         assert str(refused.value) == (
-            "the ledger's store redis://db:6379/0 is out of reach (connection refused): nothing can be reserved; bring it "
-            "back, or let `policy.on_store_error` be local to go on without it"
+            "nothing can be reserved: the ledger's store redis://db:6379/0 is out of reach: connection refused; with "
+            "`policy.on_store_error: local` requests go on without it"
         )
         assert isinstance(refused.value.__cause__, StoreError)
 
     assert shared.asked == ["reserve"]
     assert heard.events == [StoreLost(START, "", "", 0, "redis://db:6379/0", "connection refused", None)]
     assert steady.state.startswith("refusing since 2001-09-09")
+
+
+def test_a_store_whose_own_words_name_it_is_named_once(shared: Shared, caplog: Any):
+    steady, _ = process(shared, "refuse")
+    shared.words = "the ledger at redis://db:6379/0 is read-only"
+    shared.down()
+    with caplog.at_level(logging.WARNING, "rotor"), pytest.raises(StoreError) as refused:
+        steady.reserve(ask(plan(option("a"))))
+
+    assert caplog.messages == [shared.words]
+    assert str(refused.value).startswith(f"nothing can be reserved: {shared.words}; with")
 
 
 def test_refusing_never_fails_an_answer_that_was_given(shared: Shared):
@@ -832,7 +866,7 @@ def test_it_comes_back_by_itself(shared: Shared, monkeypatch: pytest.MonkeyPatch
 
     ear = Ear()
     steady.listen(ear.hear)
-    shared.fails = {"reserve"}
+    shared.down()
     steady.reserve(ask(plan(option("a"))))
     shared.up()
 

@@ -83,7 +83,7 @@ def load_report(
     default = root.default_pool or IMPLICIT
     if deployments:
         pools, default = Seating(known, specs, places, warnings).all(root)
-        settings.check_budgets(root, pools, places)
+        settings.check_budgets(policy.budgets, pools, document)
     if default not in pools and not allow_empty:
         raise _nothing_left(resolver, root, document)
     catalog = Catalog(

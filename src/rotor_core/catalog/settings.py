@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rotor_core._model import Budget, Policy, Rule
 from rotor_core._policy.analyze import TASKS
+from rotor_core._policy.content import fields
+from rotor_core.catalog.document import Document
 from rotor_core.catalog.problems import Finding, Places, nearest
 
 if TYPE_CHECKING:
@@ -48,12 +50,13 @@ def policy(root: RootSection, rankings: Collection[str], places: Places) -> Poli
     )
 
 
-def check_budgets(root: RootSection, pools: Collection[str], places: Places) -> None:
+def check_budgets(budgets: Iterable[Budget], pools: Collection[str], document: Document) -> None:
     """Raise `ConfigError` for a budget of a pool that does not exist."""
-    for index, section in enumerate(root.policy.budget or ()):
-        if section.pool is not None and section.pool not in pools:
-            place = ("policy", "budget", index, "pool")
-            raise places.error(place, "there is no such pool", value=section.pool, among=sorted(pools))
+    written = fields(document.data.get("policy")).get("budget")
+    for index, budget in enumerate(budgets):
+        if budget.pool is not None and budget.pool not in pools:
+            place = ("policy", "budget", *((index,) if isinstance(written, list) else ()), "pool")
+            raise document.places.error(place, "there is no such pool", value=budget.pool, among=sorted(pools))
 
 
 def rules(root: RootSection, places: Places, warnings: list[Finding]) -> tuple[Rule, ...]:

@@ -64,7 +64,10 @@ class Journal:
 
     def last_at(self) -> float:
         """The instant of the last turn."""
-        return float(self._file.rows("SELECT at FROM journal ORDER BY seq DESC LIMIT 1")[0][0])
+        found = self._file.rows("SELECT at FROM journal ORDER BY seq DESC LIMIT 1")
+        if not found:
+            raise malformed(self._file.path, IndexError("no rows"))
+        return float(found[0][0])
 
     def snapshot(self) -> Snapshot:
         """The last one."""
@@ -88,11 +91,11 @@ class Journal:
         self._due = written + _pace_of(size or 0)
         return seq >= self._due
 
-    def keep(self, snapshot: Snapshot, rows: int = KEPT) -> None:
-        """Write a snapshot, and forget all but the last `rows` rows before it."""
+    def keep(self, snapshot: Snapshot, *, alone: bool = False) -> None:
+        """Write a snapshot, and forget all but the last rows before it. `alone`: what was before it does not count."""
         text = json.dumps(snapshot.book, separators=(",", ":"))
         self._file.execute("UPDATE snapshot SET seq = ?, at = ?, book = ?", (snapshot.seq, snapshot.at, text))
-        self._file.execute("DELETE FROM journal WHERE seq < ?", (snapshot.seq - rows,))
+        self._file.execute("DELETE FROM journal WHERE seq < ?", (snapshot.seq - (0 if alone else KEPT),))
         self._due = snapshot.seq + _pace(text)
 
 

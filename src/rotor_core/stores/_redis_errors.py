@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from rotor_core._errors import ConfigError, StoreError
 
@@ -69,11 +69,15 @@ def split(url: str) -> tuple[str, str, str]:
             "not a name for a ledger's keys", key="store", value=namespace, expected="letters, digits, - and _"
         )
     rest = [(name, value) for name, value in options if name != "namespace"]
-    return urlunsplit(parts._replace(query=urlencode(rest))), namespace, shown(parts)
+    return _joined(parts.scheme, parts.netloc + parts.path, rest), namespace, shown(parts)
 
 
 def shown(parts: SplitResult) -> str:
     """A URL without its user, its password and all options but those that say where."""
     host = parts.netloc.rpartition("@")[2]
     options = [(name, value) for name, value in parse_qsl(parts.query) if name in {"namespace", "db"}]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(options), ""))
+    return _joined(parts.scheme, host + parts.path, options)
+
+
+def _joined(scheme: str, place: str, options: list[tuple[str, str]]) -> str:
+    return f"{scheme}://{place}" + (f"?{urlencode(options)}" if options else "")

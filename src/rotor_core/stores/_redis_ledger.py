@@ -125,7 +125,8 @@ class RedisLedger:
             if what == "refused":
                 asked_at, retry_at, reasons, lines = more
                 self.view.lines(lines, now)
-                return refusal(ask, order.knowns, self.view, asked_at, retry_at or None, reasons)
+                retry_at = None if retry_at is False else float(retry_at)
+                return refusal(ask, order.knowns, self.view, float(asked_at), retry_at, reasons)
             option_id, at, asked_at, expires_at, rested, lines = more
             self.view.lines(lines, now)
             grant = Reservation(

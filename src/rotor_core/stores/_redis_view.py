@@ -108,7 +108,8 @@ class View:
                 key = str(name)
             else:
                 key = known.keys[name - 1] if name > 0 else known.gates[-name - 1]
-            self.seen[key] = Seen(now, used, value, held, None if resets_at is False else resets_at)
+            until = None if resets_at is False else float(resets_at)
+            self.seen[key] = Seen(now, float(used), float(value), float(held), until)
             self._touch(key)
 
     def news(self, told: Sequence[Any]) -> None:

@@ -19,7 +19,10 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
         "read-only",
         "let this user write the file and its directory, or name another place in `store`",
     ),
-    "SQLITE_PERM": ("not permitted", "let this user write the file and its directory, or name another place in `store`"),
+    "SQLITE_PERM": (
+        "not permitted",
+        "let this user write the file and its directory, or name another place in `store`",
+    ),
     "SQLITE_CANTOPEN": ("cannot be opened", "let this user read and write the file and its directory"),
     "SQLITE_NOTADB": (
         "not an SQLite database",
@@ -34,6 +37,11 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
 def busy(error: sqlite3.Error) -> bool:
     """Whether another process is in the middle of something."""
     return _name(error).startswith(_BUSY)
+
+
+def no_room(error: sqlite3.Error) -> bool:
+    """Whether nothing is wrong but that there is no room."""
+    return _name(error) == "SQLITE_FULL"
 
 
 def store_error(path: Path, error: sqlite3.Error) -> StoreError:

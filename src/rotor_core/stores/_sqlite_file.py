@@ -9,14 +9,14 @@ A connection must not live through a fork: it is closed before, and opened again
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from rotor_core.stores._sqlite_errors import busy, foreign, locked, newer, no_wal, store_error
+from rotor_core._errors import StoreError
+from rotor_core.stores._sqlite_errors import busy, foreign, locked, newer, no_room, no_wal, store_error
 
 LAYOUT: Final = 1
 """The version of the tables below, kept in `PRAGMA user_version`."""
@@ -39,7 +39,7 @@ _LOOK_AGAIN: Final = 1.0
 """Seconds after which the file is looked for under its name again: it may have been moved away."""
 
 
-class Busy(Exception):  # noqa: N818  nothing is wrong: a word between this store's own modules
+class Busy(Exception):
     """Somebody else is in the middle of something, and the asker did not want to wait."""
 
 
@@ -89,14 +89,14 @@ class LedgerFile:
         try:
             return self._connected().execute(sql, values)
         except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
+            raise self._failed(error) from error
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Raises `StoreError`."""
         try:
             return self._connected().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
+            raise self._failed(error) from error
 
     # --- the only one ------------------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class LedgerFile:
         except sqlite3.Error as error:
             if busy(error):
                 return False
-            raise store_error(self.path, error) from error
+            raise self._failed(error) from error
 
     def share(self) -> None:
         """Let others in again."""
@@ -135,7 +135,7 @@ class LedgerFile:
                 attempt()
             except sqlite3.Error as error:
                 if not busy(error):
-                    raise store_error(self.path, error) from error
+                    raise self._failed(error) from error
                 if not wait:
                     raise Busy from error
                 if time.monotonic() >= until:
@@ -143,6 +143,12 @@ class LedgerFile:
                 time.sleep(next(pauses, _PAUSES[-1]))
             else:
                 return
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """Begin with a new connection next time: what an old one has found out of its file may be otherwise by then."""
+        if not no_room(error):
+            self.close()
+        return store_error(self.path, error)
 
     def _begin(self) -> None:
         connection = self._connected()
@@ -187,13 +193,25 @@ class LedgerFile:
         self.id = str(connection.execute("SELECT id FROM ledger").fetchone()[0])
 
     def _known(self, connection: sqlite3.Connection) -> bool:
-        """Whether it is a ledger of this layout; False for a file with nothing in it. Raises `StoreError`."""
-        mark, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+        """Whether it is a ledger of this layout; False for a file with nothing in it. Raises `StoreError`.
+
+        All that in one transaction: another process may be making the tables.
+        """
+        if not connection.in_transaction:
+            connection.execute("BEGIN")
+            try:
+                return self._known(connection)
+            finally:
+                connection.execute("COMMIT")
+        mark, version, tables = (
+            connection.execute(sql).fetchone()[0]
+            for sql in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        )
         if mark == MARK:
             if version != LAYOUT:
                 raise newer(self.path, version, LAYOUT)
             return True
-        if mark or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if mark or tables:
             raise foreign(self.path)
         return False
 
@@ -204,9 +222,7 @@ class LedgerFile:
 
 def _inode(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-

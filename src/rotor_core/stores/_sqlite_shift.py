@@ -7,7 +7,7 @@ another one on the right clock: what was taken in it was taken in that.
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rotor_core._model import Per
 from rotor_core._state.spans import span
@@ -49,7 +49,7 @@ def _calendar(periods: list[list[float]], per: Per, tz: str, by: float, was: flo
     moved: dict[tuple[float, float], float] = {}
     for start, end, used in periods:
         at = max(start, min(was, end - 1e-3))
-        where = span(cast("Per", per), tz, at - by)
+        where = span(per, tz, at - by)
         moved[where] = moved.get(where, 0.0) + used
     return [[start, end, used] for (start, end), used in sorted(moved.items())]
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from rotor_core._errors import StoreError
 from rotor_core._state.window import Guards
 from rotor_core.stores._book import Book
 from rotor_core.stores._journal import Journal, Row, Snapshot
@@ -51,7 +51,7 @@ class FileTurns:
         self.book = self._make()
         self.seq: int | None = None
         self._ledger = ""
-        self._opened = 0
+        self._opened: int = 0
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
@@ -135,13 +135,19 @@ class FileTurns:
     def _leave(self) -> None:
         try:
             while self._depth == 1 and self._later:
-                self._write(self._later.popleft(), wait=True)
+                self._do_later(self._later.popleft())
         finally:
             self._depth -= 1
             over = self._depth == 0
             self._line.release()
         if over and (self.book.called or self.book.wakes):
             self.told()
+
+    def _do_later(self, do: Doing[object]) -> None:
+        try:
+            self._write(do, wait=True)
+        except StoreError:  # whose turn this was must not hear of it: that one went well
+            _log.warning("a settlement was not written; what it would give back comes back in time", exc_info=True)
 
     def _write(self, do: Doing[T], *, wait: bool) -> T:
         if not self.file.is_open and wait:
@@ -214,7 +220,7 @@ class FileTurns:
         self.book.effects.clear()
         self.book.wakes.clear()
         self.book.called.clear()
-        self.book.load(snapshot.book or _EMPTY)
+        self.book.load(_EMPTY if snapshot.book is None else snapshot.book)
         self.clock.follow(snapshot.at, self.file.path)
         self.seq = snapshot.seq
         return rows
@@ -231,7 +237,7 @@ class FileTurns:
         try:
             book = self._make()
             snapshot = self._journal.snapshot()
-            book.load(snapshot.book or _EMPTY)
+            book.load(_EMPTY if snapshot.book is None else snapshot.book)
             seq = snapshot.seq
             for row in self._journal.news(seq) or ():
                 for effect in row.effects:
@@ -240,7 +246,7 @@ class FileTurns:
             # Two further, so that whoever had read this far sees that what follows does not continue it.
             snapshot = Snapshot(seq + 2, now, shifted(book.dump(), was - now, was))
             self._journal.append(Row(snapshot.seq, now, []))
-            self._journal.keep(snapshot, rows=0)
+            self._journal.keep(snapshot, alone=True)
             self.file.commit()
         finally:
             self.file.roll_back()

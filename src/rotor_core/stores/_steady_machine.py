@@ -23,6 +23,7 @@ from rotor_core._ledger import (
     Ask,
     Grant,
     Lesson,
+    Option,
     Refusal,
     Reservation,
     Told,
@@ -30,7 +31,7 @@ from rotor_core._ledger import (
 )
 from rotor_core.stores._steady_outage import Outage
 from rotor_core.stores._steady_post import Post
-from rotor_core.stores._steady_share import share_of
+from rotor_core.stores._steady_share import Traffic
 from rotor_core.stores.base import Store
 from rotor_core.stores.clock import Clock
 
@@ -56,7 +57,8 @@ PROBE: Final = "rotor:probe"
 class Machine:
     """The state of a `Store` around one that may be away, and how it changes.
 
-    `name`: the store's URL as it may be shown. `patience`: seconds after which an asynchronous operation counts as
+    `name`: the store's URL as it may be shown. `share`: this process's part of the limits while the store is away; None:
+    its part of the calls of late. `patience`: seconds after which an asynchronous operation counts as
     failed; a blocking one ends by the store's own timeouts. `tries`: False leaves trying to whoever calls `attempt`.
     """
 
@@ -67,12 +69,13 @@ class Machine:
         policy: Literal["local", "refuse"] = "local",
         *,
         clock: Callable[[], float] | None = None,
+        share: float | None = None,
         patience: float = 1.0,
         tries: bool = True,
     ) -> None:
         self._remote, self._name, self._policy = remote, name, policy
         self._clock: Callable[[], float] = clock or Clock()
-        self._patience, self._tries = patience, tries
+        self._share, self._patience, self._tries = share, patience, tries
         self._ahead = 0.0
         self._interval, self._regained_at = FIRST, float("-inf")
         self._listeners: list[weakref.WeakMethod[Callable[[Event], None]]] = []
@@ -89,6 +92,7 @@ class Machine:
         self._earlier: dict[str, Outage] = {}
         self._watching: dict[str, Callable[[], None]] = {}
         self._post = Post()
+        self._traffic = Traffic(self._served)
         self._owing: list[Outage] = []
         self._crowd = CROWD
 
@@ -136,6 +140,7 @@ class Machine:
             if self._post:
                 self._post.forget(ask.id)
             self._ours[ask.id] = grant
+            self._traffic.grant(ask, grant.deployment)
             if len(self._ours) > self._crowd:
                 self._ours = {r.id: r for r in self._under_way() if r.expires_at > grant.asked_at}
                 self._crowd = CROWD + 2 * len(self._ours)
@@ -197,13 +202,18 @@ class Machine:
         if called is not None:
             called()
 
+    def _told(self, outage: Outage) -> str:
+        """Which store is away, and why. Most stores' own words name it."""
+        named = self._name in outage.reason
+        return outage.reason if named else f"the ledger's store {self._name} is out of reach: {outage.reason}"
+
     def _refuse_away(self, so: str) -> None:
         outage = self._outage
         if outage is not None:
-            raise StoreError(
-                f"the ledger's store {self._name} is out of reach ({outage.reason}): {so}; bring it back, or let "
-                "`policy.on_store_error` be local to go on without it"
-            ) from outage.cause
+            advice = (
+                "" if self._policy == "local" else "; with `policy.on_store_error: local` requests go on without it"
+            )
+            raise StoreError(f"{so}: {self._told(outage)}{advice}") from outage.cause
 
     # --- from one state to the other ---------------------------------------------------------------------------------
 
@@ -211,7 +221,7 @@ class Machine:
         """Present to away. `in_doubt`: a reservation that may have been made there all the same."""
         if in_doubt is not None:
             self._post.doubt(in_doubt)
-        at, share = self._here(), share_of(self._remote)
+        at, share = self._here(), self._traffic.share() if self._share is None else self._share
         outage = Outage(at, error, share, self._here, self._remote.glance, self._under_way)
         with self._lock:
             if self._outage is not None:
@@ -222,7 +232,7 @@ class Machine:
             watching = list(self._watching)
         local = self._policy == "local"
         self._say(StoreLost(at, "", "", 0, self._name, outage.reason, share if local else None))
-        logger.warning("the ledger's store %s is out of reach: %s", self._name, outage.reason)
+        logger.warning("%s", self._told(outage))
         for ticket_id in watching:
             self._call(ticket_id)
         if self._tries:
@@ -282,6 +292,10 @@ class Machine:
         except StoreError as error:
             self._owing.append(outage)
             self._lose(error)
+
+    def _served(self, option: Option) -> int:
+        """Everybody's grants of it, as last seen."""
+        return self._remote.glance((option,))[0].served
 
     def _under_way(self) -> list[Reservation]:
         """Reservations of this process there."""

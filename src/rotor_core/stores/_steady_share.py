@@ -1,38 +1,73 @@
 """One process's share of limits that several processes keep together, for as long as they cannot hear of each other.
 
-A limit of 30 shared by three is one of 10 for each, and of what was used a third counts here: what is left is shared
-alike. A share is never so small that nothing at all could be sent: one request, one call at a time. A request of more
+A process's share is its part of the calls that were made of late. To a third of the calls belongs a third of each limit,
+and a third of what was used of it; so what is left is shared alike. A share is never so small that nothing at all could be sent: one request, one call at a time. A request of more
 tokens than a share holds, but no more than the limit itself, takes the whole of the share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import floor
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from rotor_core._ledger import Ask, Demand, Option, OptionReading
 from rotor_core._model import BoundLimit, Limit
 from rotor_core.stores._meters import at_a_time
 
 UNTOLD: Final = 0.5
-"""The share where a store cannot tell how many use it: right for two, which is the least that a shared store is for.
+"""The share of a process that has not made enough calls to tell: right for two, which is the least a shared store is for."""
 
-One alone loses half of its limits for the time of the outage; of four, each takes twice its part, and refusals teach it.
-"""
+ENOUGH: Final = 8
+"""Calls from which on a share can be told."""
 
-
-@runtime_checkable
-class Counting(Protocol):
-    """A store that knows how many processes lately used it, this one included; from memory, without asking anyone."""
-
-    def sharers(self) -> int: ...
+SPAN: Final = 64
+"""Own calls to one option, after which older ones count no more than the last so many."""
 
 
-def share_of(store: object) -> float:
-    """The share of one process in the limits that `store` keeps."""
-    return 1.0 / max(1, store.sharers()) if isinstance(store, Counting) else UNTOLD
+class Traffic:
+    """Which part of all calls was this process's, of late. If each keeps to its part, all together keep to the whole.
+
+    The store counts everybody's grants of an option; so its count is looked at now and then, as last seen.
+    """
+
+    def __init__(self, served: Callable[[Option], int]) -> None:
+        self._served = served
+        self._marks: dict[str, _Mark] = {}
+
+    def grant(self, ask: Ask, option_id: str) -> None:
+        """A grant of the store's, just now."""
+        mark = self._marks.get(option_id)
+        if mark is None:
+            option = next(o for o in ask.plan.options if o.id == option_id)
+            self._marks[option_id] = _Mark(option, self._served(option) - 1)
+        else:
+            mark.own += 1
+            if mark.own >= SPAN:
+                mark.before = mark.own, self._since(mark)
+                mark.own, mark.began = 0, self._served(mark.option)
+
+    def share(self) -> float:
+        own = everybody = 0
+        for mark in list(self._marks.values()):
+            own += mark.own + mark.before[0]
+            everybody += self._since(mark) + mark.before[1]
+        return own / everybody if own >= ENOUGH else UNTOLD
+
+    def _since(self, mark: _Mark) -> int:
+        """Everybody's grants of an option since the mark. A store that was emptied has counted less than that."""
+        return max(mark.own, self._served(mark.option) - mark.began)
+
+
+@dataclass(slots=True)
+class _Mark:
+    """`began`: the store's count before the first of `own` grants. `before`: own and everybody's in the span before."""
+
+    option: Option
+    began: int
+    own: int = 1
+    before: tuple[int, int] = (0, 0)
 
 
 def part(limit: Limit, share: float) -> Limit:

@@ -27,15 +27,17 @@ class Bell:
         self._rung = rung
         self._socket: socket.socket | None = None
         self.address = ""
+        self._deaf = False
 
     def open(self) -> str:
         """Listen, if that has not begun; the address. Empty where this machine has no loopback."""
-        if self._socket is None:
+        if self._socket is None and not self._deaf:
             try:
                 self._socket = listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 listening.bind((_HERE, 0))
             except OSError as error:
                 self.drop()
+                self._deaf = True
                 _log.warning("waiters of this process cannot be woken by others (%s): they ask now and then", error)
                 return ""
             self.address = f"{_HERE}:{listening.getsockname()[1]}"
@@ -68,7 +70,7 @@ class Bell:
 
 def _sender() -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.setblocking(False)
+    made.settimeout(0.0)
     return made
 
 

@@ -65,7 +65,7 @@ class SqliteStore:
         self._guards = Guards(guard, edge)
         self._file = LedgerFile(self.path, patience)
         self._clock = SharedClock(clock or Clock(), clock or time.monotonic)
-        self._bell = Bell(_weakly(self))
+        self._bell = Bell(_weakly(self._rung))
         self._turns = FileTurns(self._file, self._clock, made_with(self._guards, lease, CHECK_EVERY), self._bell)
         self._unsaid: deque[str] = deque()
         self._saying = threading.Lock()
@@ -100,8 +100,10 @@ class SqliteStore:
         known = self._turns.book.open.get(reservation_id)
         if known is not None and known.due and self._clock() <= known.at + self._guards.slip:
             return  # as it was granted: nothing to write
+        sending = _sending(reservation_id)
         try:
-            self._turns.turn(lambda book, now: book.sent(reservation_id, now), wait=False)
+            if not self._turns.later(sending):
+                self._turns.turn(sending, wait=False)
         except Busy:
             self._say_later(reservation_id)
         except StoreError:
@@ -226,7 +228,7 @@ class SqliteStore:
             try:
                 while self._unsaid:
                     reservation_id = self._unsaid.popleft()
-                    self._turns.turn(lambda book, now, ident=reservation_id: book.sent(ident, now))
+                    self._turns.turn(_sending(reservation_id))
             except StoreError:
                 _log.debug("the instant of dispatch was not noted", exc_info=True)
             finally:
@@ -245,14 +247,18 @@ def _settling(ident: str, used: Used, latency: float | None, told: Sequence[Told
     return lambda book, now: book.settle(ident, used, latency, told, now)
 
 
-def _weakly(store: SqliteStore) -> Callable[[str], None]:
-    """Its thread must not keep a store alive that nobody uses."""
-    there = weakref.ref(store)
+def _sending(ident: str) -> Doing[None]:
+    return lambda book, now: book.sent(ident, now)
+
+
+def _weakly(method: Callable[[str], None]) -> Callable[[str], None]:
+    """A thread that may call it must not keep a store alive that nobody uses."""
+    there = weakref.WeakMethod(method)
 
     def rung(ticket_id: str) -> None:
-        store = there()
-        if store is not None:
-            store._rung(ticket_id)  # noqa: SLF001  a function of this class's own
+        method = there()
+        if method is not None:
+            method(ticket_id)
 
     return rung
 
@@ -271,7 +277,7 @@ def _path(url: str) -> str:
             value=url,
             expected="sqlite:///relative.db or sqlite:////absolute/path.db",
         )
-    return os.path.expanduser(path)
+    return str(Path(path).expanduser())
 
 
 _by_path: dict[str, SqliteStore] = {}

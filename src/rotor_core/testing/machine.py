@@ -224,6 +224,9 @@ class Machine(RuleBasedStateMachine):
     def _turn_to(self, at: float) -> None:
         self.hands.at = at
         self._store(0).read(())
+        for ident, waiting in list(self.reference.line.items()):
+            if waiting.give_up_at + LEASE < at:  # whoever was away for so long may have been forgotten
+                self._settle(ident, NOTHING_USED, self.asks[ident][1])
         self._serve(list(self.reference.expired(at)))
         for ident, waiting in list(self.reference.line.items()):
             if waiting.give_up_at < at:

@@ -17,7 +17,7 @@ It does not decide: `accept` takes up what a store has answered, once `answers` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf, nextafter
 from typing import NamedTuple
@@ -119,7 +119,8 @@ class Reference:
         """Whether a store may answer so."""
         known = self.open.get(ask.id)
         if known is not None:
-            return grant == known.reservation
+            # That it had rested, a store may say once.
+            return isinstance(grant, Reservation) and replace(grant, rested=known.reservation.rested) == known.reservation
         return any(self._fits(ask, grant, answer, now) for answer in self.answers(ask, now))
 
     def accept(self, ask: Ask, grant: Grant, now: float) -> None:

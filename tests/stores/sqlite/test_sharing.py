@@ -106,7 +106,6 @@ def test_windows_statistics_and_what_was_learned_survive_a_restart(site):
 def test_who_was_away_for_longer_than_the_journal_reaches_reads_the_whole_again(site, monkeypatch):
     monkeypatch.setattr(_journal, "_OFTEN", 8)
     monkeypatch.setattr(_journal, "KEPT", 4)
-    monkeypatch.setattr(_journal.Journal.keep, "__defaults__", (4,))
     one, away = site.open(), site.open()
     slot = option("slot", at_a_time(1))
     a = option("a", rpm(1000, "calendar"))
@@ -354,5 +353,3 @@ def test_whichever_process_is_asked_the_answers_are_those_of_one_ledger_in_memor
     finally:
         for store in stores:
             store.close()
-
-

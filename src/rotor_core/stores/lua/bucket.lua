@@ -69,10 +69,10 @@ function Bucket.charge(r, now, at, amount)
   if at > now then
     r.ats, r.ams = r.ats or {}, r.ams or {}
     local i = bisect_right(r.ats, at)
-    local mark = r.cum
+    while i > 0 and r.ats[i] == at and r.ams[i] > amount do i = i - 1 end
     local before = 0
     for k = 1, i do before = before + r.ams[k] end
-    mark = r.cum + before + amount
+    local mark = r.cum + before + amount
     table.insert(r.ats, i + 1, at)
     table.insert(r.ams, i + 1, amount)
     return mark

@@ -71,6 +71,8 @@ local function enter(want)
   if waiting_for(want.plan) == 0 then
     local keys, seen = {}, {}
     for _, tier in ipairs(want.tiers) do
+      tier.seen = tier.seen or {}
+      while option_at(tier, #tier.seen + 1) do end
       for _, option in ipairs(tier.seen) do
         for _, list in ipairs({option.all, option.gs}) do
           for _, key in ipairs(list) do
