@@ -81,7 +81,9 @@ def _store_findings(file: Path | None, plugins: Plugins) -> Iterator[Finding]:
         refused = catalog.policy.on_store_error == "refuse"
         meant = "every request will be refused" if refused else "each process would go on with its share of the limits"
         place = without_password(catalog.store)
-        text = f"the store {place} is out of reach: {' '.join(str(error).split())}; {meant} (policy.on_store_error)"
+        words = " ".join(str(error).split())
+        which = "" if place in words else f"the store {place} is out of reach: "
+        text = f"{which}{words}; {meant} (policy.on_store_error)"
         problem = ConfigError(text, file=catalog.source, key="store")
         yield Finding.of(problem, "error" if refused else "warning")
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rotor_cli.tables import WIDE, fill_style, plain_table, store_note
-from rotor_cli.words import amount, bar, duration, fraction, limit_name
+from rotor_cli.words import amount, bar, duration, fraction, limit_name, money
 
 
 def limits_table(told: Mapping[str, Any], *, width: int = WIDE, ascii_only: bool = False) -> RenderableType:
@@ -34,22 +34,27 @@ def limits_table(told: Mapping[str, Any], *, width: int = WIDE, ascii_only: bool
 
 def figure(limit: Mapping[str, Any]) -> Text:
     """`30 req/min rolling`, and what is declared where that is something else."""
-    text = Text(f"{amount(limit['limit'])} {limit_name(limit)}")
+    text = Text(f"{_figure(limit, limit['limit'])} {limit_name(limit)}")
     if limit["per"] is not None:
         text.append(f" {limit['window']}{' ' + limit['tz'] if limit['tz'] else ''}", style="dim")
     if limit["declared"] is not None and limit["declared"] != limit["limit"]:
-        text.append(f" (declared {amount(limit['declared'])})", style="yellow")
+        text.append(f" (declared {_figure(limit, limit['declared'])})", style="yellow")
     return text
 
 
 def taken_text(limit: Mapping[str, Any]) -> str:
     """`12`, or `12 +3` where 3 of a call in flight are reserved."""
-    reserved = f" +{amount(limit['reserved'])}" if limit["reserved"] else ""
-    return f"{amount(limit['used'])}{reserved}"
+    reserved = f" +{_figure(limit, limit['reserved'])}" if limit["reserved"] else ""
+    return f"{_figure(limit, limit['used'])}{reserved}"
+
+
+def _figure(limit: Mapping[str, Any], value: float) -> str:
+    """An amount of the limit's unit: budgets are small sums."""
+    return money(value) if limit["unit"] == "usd" else amount(value)
 
 
 def _left(limit: Mapping[str, Any], at: float) -> str:
-    return amount(limit["remaining"]) + _renewal(limit, at)
+    return _figure(limit, limit["remaining"]) + _renewal(limit, at)
 
 
 def _renewal(limit: Mapping[str, Any], at: float) -> str:
@@ -76,7 +81,7 @@ def _paragraph(row: Mapping[str, Any], at: float) -> Text:
         text.append(f"  {'none' if row['known'] else 'none known'}\n", style="dim")
     for limit in row["limits"]:
         text.append("  ").append_text(figure(limit))
-        left = f"{amount(limit['remaining'])} left{_renewal(limit, at)}"
+        left = f"{_figure(limit, limit['remaining'])} left{_renewal(limit, at)}"
         text.append(f": {taken_text(limit)} taken, {left}; {_source(limit, at)}\n")
         if limit["evidence"]:
             text.append(f"    {limit['evidence']}\n", style="dim")

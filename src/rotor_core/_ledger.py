@@ -78,7 +78,7 @@ class Expected:
     """How long a model's answer to one request may be, in output tokens, all its answers together.
 
     `likely`: seldom exceeded (one in twenty, where that is known). `most`: hardly ever exceeded; None: too few were seen.
-    `bound`: never exceeded; None: nobody said. `scale`: by what to multiply our count of the prompt to have theirs.
+    `bound`: never exceeded, nor below `likely`; None: nobody said. `scale`: by what to multiply our count of the prompt to have theirs.
     """
 
     likely: int

@@ -193,6 +193,13 @@ def test_a_learned_limit_says_when_it_was_learned_how_sure_and_until_when(width:
         assert part in text
 
 
+def test_a_budget_is_shown_in_money() -> None:
+    budget = a_limit("usd", "day", 0.012, 0.002) | {"remaining": 0.01, "window": "calendar"}
+    text = " ".join(drawn(told_of(a_record(**budget, tz="UTC", declared=0.012))).split())
+    for part in ("$0.012 USD/day calendar UTC", "$0.0020", "$0.010"):
+        assert part in text
+
+
 @pytest.mark.parametrize("width", [140, 80])
 def test_no_limits_and_none_known_are_told_apart(width: int) -> None:
     assert "none known" in drawn(told_of(known=False), width)

@@ -241,7 +241,7 @@ def test_a_request_that_the_budget_could_never_pay_is_told_so():
 
     assert refused is not None
     assert refused.retry_at is None
-    assert "needs $0.000406; the limit is the budget, $0.00001 per day" in str(refused)
+    assert "needs $0.0004027; the limit is the budget, $0.00001 per day" in str(refused)
 
 
 def test_what_fails_before_it_is_counted_costs_nothing():

@@ -274,7 +274,8 @@ def test_status_counts_what_was_done(made):
 
     status = rotor.status()
 
-    assert set(status) == {"at", "store", "pools", "deployments"}
+    assert set(status) == {"at", "store", "store_state", "pools", "deployments"}
+    assert status["store_state"] == "ok"
     assert status["pools"] == {"main": ["a/m#1", "b/m#1"]}
     row = status["deployments"][0]
     assert (row["state"], row["requests"], row["tokens"]) == ("available", 1, 18)

@@ -261,7 +261,9 @@ async def test_a_higher_priority_goes_first_where_there_is_a_queue():
 
 
 def test_each_caller_spends_its_own_budget():
-    # Twenty million tokens of input a dollar: each prompt costs next to nothing, each answer (5 tokens) 50 cents.
+    from rotor_langchain.errors import NoModelsAvailable
+
+    # A prompt costs next to nothing, an answer of five tokens half a dollar.
     price, hello = Price(0.05, 100_000), replace(HELLO, usage=Usage(1, 5))
     policy = Policy(budgets=(Budget(0.6, "day", caller="each"),), max_wait=0)
     rotor, adapter = scripted({"a": [hello]}, price=price, policy=policy)

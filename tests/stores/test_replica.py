@@ -23,7 +23,8 @@ from rotor_core._ledger import (
 )
 from rotor_core._model import Limit, Price
 from rotor_core._state.window import Guards
-from rotor_core.stores._book import HELD, Book
+from rotor_core.stores._book import Book
+from rotor_core.stores._handing import HELD
 from rotor_core.stores._learning import teach
 
 

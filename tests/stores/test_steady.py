@@ -7,10 +7,13 @@ import gc
 import logging
 import os
 import threading
+import time
 from typing import Any
 
 import pytest
-from tests.stores.away import Heard, Shared, process
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.stores.away import OPERATIONS, Heard, Shared, process
 from tests.stores.made import FREE, START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
 
 from rotor_core import StoreError, StoreLost, StoreRegained
@@ -701,6 +704,137 @@ def test_reservations_that_nobody_settled_are_forgotten_once_they_expired(shared
     assert len(steady._under_way()) < 800
 
 
+# --- between the two states ------------------------------------------------------------------------------------------
+
+
+def test_an_instant_can_be_had_though_the_store_has_no_clock_to_ask(shared: Shared):
+    steady, heard = process(shared)
+    shared.down()
+
+    assert steady.now() == START
+    assert heard.names == ["store_lost"]
+
+
+def test_a_grant_made_here_as_the_store_came_back_is_made_there_instead(shared: Shared):
+    steady, _ = process(shared)
+    a = option("a", rpm(10, "rolling"), at_a_time(3))
+    of = plan(a)
+    shared.down()
+    steady.rest("x", START + 1, "x")
+    outage = steady._outage
+    assert outage is not None
+    here = outage.reserve
+
+    def late(wish: Any) -> Any:
+        grant = here(wish)
+        shared.up()
+        steady.attempt()
+        return grant
+
+    outage.reserve = late  # type: ignore[method-assign]
+    grant = steady.reserve(ask(of))
+    shared.down()
+    steady.rest("x", START + 1, "x")
+    shared.up()
+    steady.attempt()
+    steady.settle(grant.id, AS_RESERVED)
+
+    assert (taken(shared, a), taken(shared, a, "concurrent")) == (1, 0)
+
+
+async def test_a_grant_made_here_as_the_store_came_back_is_made_there_asynchronously(shared: Shared):
+    steady, _ = process(shared)
+    a = option("a", at_a_time(3))
+    shared.down()
+    await steady.arest("x", START + 1, "x")
+    outage = steady._outage
+    assert outage is not None
+    here = outage.reserve
+
+    def late(wish: Any) -> Any:
+        grant = here(wish)
+        shared.up()
+        steady.attempt()
+        return grant
+
+    outage.reserve = late  # type: ignore[method-assign]
+    grant = await steady.areserve(ask(plan(a)))
+    assert isinstance(grant, Reservation)
+    assert shared.ledger.dispatched(grant.id) == START
+
+
+def test_an_end_written_down_as_the_store_came_back_is_told_at_once(shared: Shared):
+    steady = Steady(shared, "redis://db", clock=shared.hands)
+    a = option("a", at_a_time(1))
+    grant = steady.reserve(ask(plan(a)))
+    steady._settle_later(grant.id, AS_RESERVED, None, ())
+    for thread in threading.enumerate():
+        if thread.name == "rotor-store-post":
+            thread.join(20)
+
+    assert taken(shared, a, "concurrent") == 0
+    shared.fails = {"settle"}
+    assert steady._deliver() == 0
+    assert steady.state == "ok"
+    steady._post.settle("x", AS_RESERVED, None, ())
+    assert steady._deliver() == 0
+    assert steady.state != "ok"
+    steady.close()
+
+
+def test_what_turned_out_to_be_granted_is_not_given_back(shared: Shared):
+    steady, _ = process(shared)
+    a = option("a", at_a_time(1))
+    wish = ask(plan(a))
+    steady._post.doubt(wish.id)
+    assert isinstance(steady.reserve(wish), Reservation)
+    assert not steady._post
+    steady._post.rest("x", START + 1, "x")
+    steady._post.rest("y", START - 1, "y")
+    assert steady._post.deliver(shared, START) == 0
+    assert not steady._post
+
+    assert taken(shared, a, "concurrent") == 1
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_however_it_fails_no_slot_is_lost_and_nothing_used_is_forgotten(data: st.DataObject):
+    shared = Shared(Hands())
+    first, second = process(shared)[0], process(shared)[0]
+    a = option("a", Limit("requests", 24, "day", "calendar"), at_a_time(50))
+    of = plan(a)
+    under_way: list[tuple[Steady, str]] = []
+    granted, alone = 0, 0
+    for _ in range(data.draw(st.integers(5, 40), "turns")):
+        shared.fails = data.draw(st.sampled_from([(), (), OPERATIONS, {"settle", "rest"}, {"reserve"}]), "fails")
+        steady = data.draw(st.sampled_from([first, second]), "process")
+        match data.draw(st.sampled_from(["reserve", "reserve", "settle", "attempt", "wait"]), "turn"):
+            case "reserve":
+                grant = steady.reserve(ask(of, **NOW))
+                if isinstance(grant, Reservation):
+                    granted += 1
+                    alone += steady.state != "ok"
+                    under_way.append((steady, grant.id))
+            case "settle" if under_way:
+                of_whom, ident = under_way.pop(data.draw(st.integers(0, len(under_way) - 1), "which"))
+                of_whom.settle(ident, AS_RESERVED)
+            case "attempt":
+                steady.attempt()
+            case _:
+                shared.hands.at += 1
+    shared.up()
+    for steady in (first, second):
+        assert steady.attempt() is None
+    for of_whom, ident in under_way:
+        of_whom.settle(ident, AS_RESERVED)
+
+    assert taken(shared, a, "concurrent") == 0
+    assert taken(shared, a) >= min(granted, 24)
+    assert granted - alone <= 24
+    assert granted <= 2 * 24
+
+
 # --- refuse ----------------------------------------------------------------------------------------------------------
 
 
@@ -729,7 +863,7 @@ def test_a_store_whose_own_words_name_it_is_named_once(shared: Shared, caplog: A
     with caplog.at_level(logging.WARNING, "rotor"), pytest.raises(StoreError) as refused:
         steady.reserve(ask(plan(option("a"))))
 
-    assert caplog.messages == [shared.words]
+    assert caplog.messages == []
     assert str(refused.value).startswith(f"nothing can be reserved: {shared.words}; with")
 
 
@@ -757,7 +891,7 @@ def test_what_a_store_keeps_cannot_be_forgotten_while_it_is_away(shared: Shared,
     steady, _ = process(shared, policy)
     shared.down()
     for _ in range(2):
-        with pytest.raises(StoreError, match="cannot be forgotten"):
+        with pytest.raises(StoreError, match="can be reset"):
             steady.reset([option("a")])
 
 
@@ -792,7 +926,7 @@ async def test_the_asynchronous_face_goes_on_without_the_store(shared: Shared):
     assert list(await steady.asettle(during.id, AS_RESERVED)) == []
     await steady.arest("x", START + 1, "x")
     assert (await steady.aread([a]))[0].limits[0].limit.value == 5
-    with pytest.raises(StoreError, match="cannot be forgotten"):
+    with pytest.raises(StoreError, match="can be reset"):
         await steady.areset([a])
     shared.up()
     steady.attempt()
@@ -840,6 +974,26 @@ async def test_a_hanging_store_is_given_up_and_the_loop_goes_on_meanwhile(shared
     assert isinstance(grant, Reservation)
     assert turns[0] >= 3
     assert [e.reason for e in heard.events if isinstance(e, StoreLost)] == ["no answer within 0.05 s"]
+
+
+async def test_a_loop_that_was_held_up_does_not_make_the_store_lost(shared: Shared, monkeypatch: pytest.MonkeyPatch):
+    steady, heard = process(shared, patience=0.05)
+    times = [0]
+    there = shared.areserve
+
+    async def slow(wish: Any) -> Any:
+        times[0] += 1
+        if times[0] == 1:
+            time.sleep(0.15)  # noqa: ASYNC251  somebody else's blocking work
+            await asyncio.sleep(0.01)
+        return await there(wish)
+
+    monkeypatch.setattr(shared, "areserve", slow)
+    grant = await steady.areserve(ask(plan(option("a"))))
+
+    assert isinstance(grant, Reservation)
+    assert times == [2]
+    assert heard.events == []
 
 
 async def test_refusing_is_the_same_asynchronously(shared: Shared):

@@ -32,8 +32,11 @@ _LONGEST: Final = 0.95
 """Of the period. A wait that is longer says "about a period", which any kind may mean."""
 
 
-Kinds = Mapping[tuple[Window, str], int]
-"""What has spoken for each kind so far, by window and zone."""
+Kind = tuple[Window, str]
+"""A window, and the zone that matters to a calendar's."""
+
+Kinds = Mapping[Kind, int]
+"""What has spoken for each kind so far."""
 
 
 class Leaning(NamedTuple):
@@ -68,8 +71,11 @@ def weighed(kinds: Kinds, limit: Limit, said: Leaning) -> tuple[Kinds, Limit]:
 
     What speaks for one kind speaks against the others. The one that is held stays among equals.
     """
-    key, held = (said.window, said.tz), (limit.window, limit.tz)
-    scales = {kind: max(0, weight - said.weight * (kind != key)) for kind, weight in (kinds or {held: _HELD}).items()}
+    key: Kind = (said.window, said.tz)
+    held: Kind = (limit.window, limit.tz)
+    scales: dict[Kind, int] = {
+        kind: max(0, weight - said.weight * (kind != key)) for kind, weight in (kinds or {held: _HELD}).items()
+    }
     scales[key] = min(ENOUGH, scales.get(key, 0) + said.weight)
     window, tz = max(scales, key=lambda kind: (scales[kind], kind == held))
     return scales, limit if (window, tz) == held else replace(limit, window=window, tz=tz)

@@ -21,7 +21,7 @@ from rotor_core._ledger import Block, Change, Correct, Demand, Drop, Hold, Lesso
 from rotor_core._model import SECONDS, Limit, Unit
 from rotor_core._state import guess
 from rotor_core._state.deductions import counted_as
-from rotor_core._state.kinds import ENOUGH, leaning, weighed
+from rotor_core._state.kinds import ENOUGH, Kinds, leaning, weighed
 from rotor_core._state.periods import period_told, seconds_of
 from rotor_core._state.trail import Trail
 
@@ -120,7 +120,7 @@ class _Reading:
             return
         if limit is not None and not 1 <= limit < _UNLIMITED:
             if limit == 0 and told.refused:
-                self._shut(told, unit)
+                self._shut(told)
             return
         if remaining is not None and not 0 <= remaining <= (_UNLIMITED if limit is None else limit):
             remaining = None
@@ -223,7 +223,9 @@ class _Reading:
         per = period_told(told, unit, value, self.records.values(), self.trail, self.call.at)
         limit = Limit(unit, value, per, "rolling", source=told.source)
         said = leaning(told, limit, self.now)
-        kinds, limit = ({}, limit) if said is None else weighed({}, limit, said)
+        kinds: Kinds = {}
+        if said is not None:
+            kinds, limit = weighed(kinds, limit, said)
         key = f"{self.call.subject}|{limit.identity}"
         self.trail.of(key).kinds = kinds
         record = self._hold(LimitRecord(key, limit), limit, told)
@@ -265,13 +267,12 @@ class _Reading:
     def _amount(self, limit: Limit) -> float:
         return self.call.demand.amount(limit, None)
 
-    def _shut(self, told: Told, unit: Unit) -> None:
+    def _shut(self, told: Told) -> None:
         """A limit of 0: nothing will ever fit. It is tried again all the same, for plans change."""
-        record = self._matching(told, unit, None)
-        if record is None:
-            limit = Limit(unit, 1.0, told.per or "day", "rolling", source=told.source)
-            record = self._hold(LimitRecord(f"{self.call.subject}|{limit.identity}", limit), limit, told)
-        self.changes.append(Block(record.key, 1.0, self.now + NO_ROOM))
+        limit = Limit("requests", 1.0, NO_ROOM, "rolling", source=told.source)
+        record = self._hold(LimitRecord(f"{self.call.subject}|none", limit), limit, told)
+        closed = replace(record, expires_at=self.now + NO_ROOM)
+        self.changes[-1:] = [Hold(closed), Block(record.key, 1.0, self.now + NO_ROOM)]
 
     def refused_without_figure(self, told: Told, others: Sequence[Told]) -> None:
         """A refusal that says at most which unit it was about, and perhaps for how long."""

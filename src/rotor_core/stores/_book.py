@@ -32,6 +32,7 @@ from rotor_core._state.window import Guards
 from rotor_core.stores._choose import Choice, Queued, Taken, choose
 from rotor_core.stores._demand import Want
 from rotor_core.stores._exchange import exchange
+from rotor_core.stores._handing import let_go, serve, serve_gates, unhold
 from rotor_core.stores._index import Entry, PlanIndex
 from rotor_core.stores._learning import corrections, learned, surprises, teach
 from rotor_core.stores._meters import Gate
@@ -41,12 +42,6 @@ from rotor_core.stores._readings import read_option, reserved_by_key
 from rotor_core.stores._reasons import reasons
 from rotor_core.stores._replica import Effect, apply, dump, load, written
 from rotor_core.stores._shelf import Shelf
-
-MISSES = 8
-"""Waiters for whom room that came back in a window may be too small, before the others behind them are not tried."""
-
-HELD = 2.0
-"""Seconds for which a slot is kept for a waiter of another process that has been called."""
 
 
 class Book:
@@ -101,14 +96,14 @@ class Book:
             expired = self.open.get(reservation_id)
             if expired is not None and expired.reservation.expires_at <= now:
                 self.end(reservation_id, now)
-                self._serve(expired, now)
+                serve(self, expired, now)
         for key in self.shelf.expired(now):
             self.note("drop", key, now)
             self.shelf.drop(key, now)
         if self.holding:
             for waiter in self.queue:
                 if waiter.held and waiter.held_until <= now:
-                    self._serve_gates(self.unhold(waiter, missed=True), now)
+                    serve_gates(self, unhold(self, waiter, missed=True), now)
 
     def reserve(self, ask: Ask, now: float) -> Grant:
         """See `Store.reserve`."""
@@ -120,7 +115,7 @@ class Book:
         if waiter is not None:
             asked_at, give_up_at = waiter.asked_at, waiter.give_up_at
             if waiter.held or waiter.missed:
-                kept = self.unhold(waiter)
+                kept = unhold(self, waiter)
         else:
             asked_at, give_up_at = now, now + ask.max_wait
             if ask.deadline is not None and ask.deadline < give_up_at:
@@ -133,7 +128,7 @@ class Book:
                 return exchanged
         grant = self._answer(ask, want, index, choice, waiter, asked_at, give_up_at)
         if kept:
-            self._serve_gates(kept, now)
+            serve_gates(self, kept, now)
         return grant
 
     def dispatched(self, reservation_id: str, now: float) -> float | None:
@@ -178,7 +173,7 @@ class Book:
                 self.note("corrected", key, more)
         self.end(reservation_id, now, actual, latency)
         lessons = teach(self.shelf, known.subject, changes, now) if changes else []
-        self._serve(known, now)
+        serve(self, known, now)
         return lessons
 
     def rest(self, scope: str, until: float, reason: str, now: float) -> None:
@@ -299,24 +294,8 @@ class Book:
         if waiter is not None:
             self.note("leave", ask_id)
             if waiter.held:
-                self._let_go(waiter)
+                let_go(self, waiter)
             self.queue.remove(ask_id)
-
-    def unhold(self, waiter: Waiter, *, missed: bool = False) -> list[Gate]:
-        """Let go of the slots kept for a waiter, who came for them or did not; the gates."""
-        self.note("unhold", waiter.id, missed)
-        waiter.missed = missed
-        return self._let_go(waiter) if waiter.held else []
-
-    def _let_go(self, waiter: Waiter) -> list[Gate]:
-        gates = [self.shelf.gates[key] for key in waiter.held if key in self.shelf.gates]
-        for gate in gates:
-            gate.slots.held = max(0.0, gate.slots.held - waiter.requests)
-            gate.changes += 1
-            gate.eased()
-        waiter.held = ()
-        self.holding -= 1
-        return gates
 
     def _guard(self) -> None:
         """Go on with the guard that was learned."""
@@ -361,67 +340,6 @@ class Book:
         if isinstance(choice, Taken):
             return self.take(ask, want, choice.entry, choice.at, asked_at)
         return Refusal(asked_at, choice.retry_at if choice.retry_at < inf else None, reasons(index, want))
-
-    def _serve(self, freed: Open, now: float) -> None:
-        """Choose again for those in the queue, in order, over their whole plans, while there is something to be had."""
-        if len(self.queue):
-            keys = {meter.key for meter in freed.meters} | {gate.key for gate in freed.gates}
-            self._serve_keys(keys, list(freed.gates), now)
-
-    def _serve_gates(self, gates: list[Gate], now: float) -> None:
-        if len(self.queue):
-            self._serve_keys({gate.key for gate in gates}, gates, now)
-
-    def _serve_keys(self, keys: set[str], gates: list[Gate], now: float) -> None:
-        plans = [plan for plan in self.queue.plans() if not keys.isdisjoint(self.index(plan, now).keys)]
-        misses = 0
-        for waiter in self.queue.in_order(plans):
-            if waiter.give_up_at < now:
-                if waiter.give_up_at + self.lease < now:
-                    self.leave(waiter.id)
-                continue  # it will ask once more, and be refused, unless its asker is gone
-            if waiter.held or (waiter.missed and waiter.ask is None):
-                continue
-            placed = self._keep_slot(waiter, gates, now) if waiter.ask is None else self._place(waiter, waiter.ask, now)
-            if placed:
-                self.queue.served(waiter)
-                if waiter.called is not None:
-                    self.called.append(waiter.called)
-            misses += not placed
-            more = any(gate.slots.fits(1) for gate in gates) if gates else misses < MISSES
-            if not more:
-                return
-
-    def _place(self, waiter: Waiter, ask: Ask, now: float) -> bool:
-        """Make the reservation that a waiter's ticket is for, if there is something for it now.
-
-        Where a slot is free and only a window is not yet, the waiter may have to ask again earlier than it knows.
-        """
-        want = self.want(ask, now)
-        choice = choose(self.index(ask.plan, now), want, waiter.asked_at, waiter.give_up_at)
-        if not isinstance(choice, Taken):
-            if isinstance(choice, Queued) and choice.check_at < waiter.check_at and waiter.called is not None:
-                self.called.append(waiter.called)
-            return False
-        self.leave(ask.id)
-        self.take(ask, want, choice.entry, choice.at, waiter.asked_at)
-        return True
-
-    def _keep_slot(self, waiter: Waiter, gates: list[Gate], now: float) -> bool:
-        """Keep a slot for a waiter of another process, and have it woken."""
-        gate = next((g for g in gates if g.key in waiter.gates and g.slots.fits(waiter.requests)), None)
-        if gate is None:
-            return False
-        self.note("keep", waiter.id, gate.key, now + HELD)
-        self.keep(waiter, gate, now + HELD)
-        self.wakes.append((waiter.address, waiter.id))
-        return True
-
-    def keep(self, waiter: Waiter, gate: Gate, until: float) -> None:
-        gate.slots.take(waiter.requests)
-        gate.changes += 1
-        waiter.held, waiter.held_until = (gate.key,), until
-        self.holding += 1
 
     def _next_lease_end(self) -> float:
         while self._leases:

@@ -29,32 +29,33 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def advice(error: BaseException) -> str:
-    """What to do, by the word that Redis begins its errors with."""
-    text = str(error)
-    for word, what in _ADVICE.items():
-        if word in text[:200]:
-            return what
-    return "see that Redis runs there and can be reached, or name another place in `store`"
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "ConnectionError": ("no connection", ""),
+    "TimeoutError": ("no answer in time", ""),
+    "BusyLoadingError": ("loading", "LOADING"),
+    "ReadOnlyError": ("read-only", "READONLY"),
+    "OutOfMemoryError": ("out of memory", "OOM"),
+    "AuthenticationError": ("not let in", "WRONGPASS"),
+    "AuthenticationWrongNumberOfArgsError": ("not let in", "WRONGPASS"),
+    "NoPermissionError": ("not allowed", "NOPERM"),
+    "ResponseError": ("it refused", ""),
+}
+"""What the driver's errors are called here, and the word of Redis' own that the driver has cut off."""
 
 
 def store_error(shown: str, error: BaseException) -> StoreError:
     """For an error of the driver's. Its own text is not repeated: nobody knows what is in there."""
-    made = StoreError(f"the ledger at {shown} cannot be used ({_kind(error)}): {advice(error)}")
-    made.__cause__ = error
-    return made
+    kind, word = _KINDS.get(type(error).__name__, (type(error).__name__, ""))
+    return StoreError(f"the ledger at {shown} cannot be used ({kind}): {_advice(word, str(error))}")
 
 
-def _kind(error: BaseException) -> str:
-    return {
-        "ConnectionError": "no connection",
-        "TimeoutError": "no answer in time",
-        "BusyLoadingError": "loading",
-        "ReadOnlyError": "read-only",
-        "OutOfMemoryError": "out of memory",
-        "AuthenticationError": "not let in",
-        "ResponseError": "it refused",
-    }.get(type(error).__name__, type(error).__name__)
+def _advice(word: str, text: str) -> str:
+    """What to do, by the word that Redis begins its errors with."""
+    begins = f"{word} {text[:200]}"
+    for known, what in _ADVICE.items():
+        if known in begins:
+            return what
+    return "see that Redis runs there and can be reached, or name another place in `store`"
 
 
 def split(url: str) -> tuple[str, str, str]:

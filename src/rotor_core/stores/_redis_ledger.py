@@ -62,7 +62,9 @@ class Mine:
 class RedisLedger:
     """`clock`: turned by tests in place of the server's own. `restarts`: how often the server had lost everything."""
 
-    def __init__(self, *, guard: float, edge: float, lease: float, clock: Callable[[], float] | None, local: Callable[[], float]) -> None:
+    def __init__(
+        self, *, guard: float, edge: float, lease: float, clock: Callable[[], float] | None, local: Callable[[], float]
+    ) -> None:
         self.now: ServerClock = ServerClock(clock or local)
         self.channel = ""
         self.restarts = 0
@@ -173,7 +175,9 @@ class RedisLedger:
         """Tell the ledger of a dispatch that was late."""
         yield from self._say("dispatched", reservation_id, repr(at))
 
-    def settle(self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told]) -> Talk[list[Lesson]]:
+    def settle(
+        self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told]
+    ) -> Talk[list[Lesson]]:
         """See `Store.settle`."""
         with self._lock:
             mine = self._mine.pop(reservation_id, None)
@@ -359,7 +363,9 @@ class RedisLedger:
             for key in differing:
                 if key not in self._warned:
                     self._warned.add(key)
-                    _log.warning("limit %s was declared otherwise by another configuration; the one read last holds", key)
+                    _log.warning(
+                        "limit %s was declared otherwise by another configuration; the one read last holds", key
+                    )
 
     def _introduction(self, new: Sequence[Known], zones: list[list[Any]], now: float) -> list[Any]:
         limits = {key: limit for one in new for key, limit in one.limits.items()}
@@ -383,9 +389,7 @@ class RedisLedger:
         """A reservation as the ledger keeps it, for one that has lost it."""
         grant, one = mine.grant, mine.known
         demand, option = grant.demand, one.option
-        amounts = [
-            float(demand.charge(one.limits[key], option.price, option.model)[0]) for key in one.keys
-        ]
+        amounts = [float(demand.charge(one.limits[key], option.price, option.model)[0]) for key in one.keys]
         return {
             "id": grant.id, "n": option.id, "at": grant.at, "g": grant.at, "asked": grant.asked_at,
             "exp": grant.expires_at, "since": grant.at, "due": True, "ks": one.keys, "am": amounts, "gs": one.gates,

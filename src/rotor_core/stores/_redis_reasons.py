@@ -14,7 +14,12 @@ from rotor_core.stores._redis_words import Known, valued
 
 
 def refusal(
-    ask: Ask, knowns: Sequence[Known], view: View, asked_at: float, retry_at: float | None, told: Sequence[Sequence[Any]]
+    ask: Ask,
+    knowns: Sequence[Known],
+    view: View,
+    asked_at: float,
+    retry_at: float | None,
+    told: Sequence[Sequence[Any]],
 ) -> Refusal:
     """`told`: see `lua/reserve.lua`. One rejection per option, by id."""
     found = {view.options[row[0]].option.id: _rejection(view.options[row[0]], view, row) for row in told}

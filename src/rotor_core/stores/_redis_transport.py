@@ -53,7 +53,9 @@ class Transport:
         try:
             self.client()
         except (ValueError, TypeError, redis.RedisError) as error:
-            raise ConfigError("not the URL of a Redis", key="store", value=shown, expected="redis://host:port/db") from error
+            raise ConfigError(
+                "not the URL of a Redis", key="store", value=shown, expected="redis://host:port/db"
+            ) from error
 
     def client(self) -> redis.Redis:
         """The blocking client, made when first needed."""

@@ -44,7 +44,14 @@ class Known:
 def known(option: Option) -> Known:
     keys = tuple(bound.key for bound in option.limits if not at_a_time(bound.limit))
     gates = tuple(bound.key for bound in option.limits if at_a_time(bound.limit))
-    record: dict[str, Any] = {"id": option.id, "sc": list(option.scopes), "ls": keys, "gs": gates, "su": option.subject, "mo": option.model}
+    record: dict[str, Any] = {
+        "id": option.id,
+        "sc": list(option.scopes),
+        "ls": keys,
+        "gs": gates,
+        "su": option.subject,
+        "mo": option.model,
+    }
     if option.price is not None:
         record |= {"pi": float(option.price.input), "po": float(option.price.output)}
     packed = pack(record)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rotor_core._ledger import Demand, LimitRecord, Reservation
 from rotor_core._model import Limit, Price
+from rotor_core.stores._handing import keep, unhold
 from rotor_core.stores._meters import Gate, Meter, Rest
 from rotor_core.stores._open import Open
 
@@ -169,7 +170,7 @@ def _wait(
 def _keep(book: Book, ident: str, gate_key: str, until: float) -> None:
     waiter, gate = book.queue.get(ident), book.shelf.gates.get(gate_key)
     if waiter is not None and gate is not None:
-        book.keep(waiter, gate, until)
+        keep(book, waiter, gate, until)
         book.queue.served(waiter)
         if waiter.called is not None:
             book.called.append(waiter.called)
@@ -178,7 +179,7 @@ def _keep(book: Book, ident: str, gate_key: str, until: float) -> None:
 def _unhold(book: Book, ident: str, missed: bool) -> None:  # noqa: FBT001  as it stands in the journal
     waiter = book.queue.get(ident)
     if waiter is not None:
-        book.unhold(waiter, missed=missed)
+        unhold(book, waiter, missed=missed)
 
 
 def _hold(book: Book, subject: str, record: Any, past: Any, now: float) -> None:

@@ -32,7 +32,7 @@ _TABLES: Final = (
     "INSERT INTO snapshot VALUES (1, 1, 0, NULL)",
 )
 
-_PAUSES: Final = (0.0001,) * 20 + (0.0003,) * 20 + (0.001,) * 50
+_PAUSES: Final = (0.0001,) * 50 + (0.0005,)
 """Seconds between attempts to take the lock; the last one goes on."""
 
 _LOOK_AGAIN: Final = 1.0

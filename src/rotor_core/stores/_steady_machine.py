@@ -131,7 +131,9 @@ class Machine:
                 if isinstance(grant, Reservation):
                     self._earlier[ask.id] = outage
                 return grant
-        outage.settle(ask.id, NOTHING_USED, None)
+        entered = outage.settle(ask.id, NOTHING_USED, None)
+        if entered is not None:
+            self._settle_later(entered, NOTHING_USED, None, ())
         return None
 
     def _granted(self, ask: Ask, grant: Grant) -> Grant:
@@ -217,8 +219,8 @@ class Machine:
 
     # --- from one state to the other ---------------------------------------------------------------------------------
 
-    def _lose(self, error: StoreError, *, in_doubt: str | None = None) -> None:
-        """Present to away. `in_doubt`: a reservation that may have been made there all the same."""
+    def _lose(self, error: StoreError, *, in_doubt: str | None = None, raised: bool = False) -> None:
+        """Present to away. `in_doubt`: a reservation that may have been made there all the same. `raised`: somebody is told."""
         if in_doubt is not None:
             self._post.doubt(in_doubt)
         at, share = self._here(), self._traffic.share() if self._share is None else self._share
@@ -232,7 +234,8 @@ class Machine:
             watching = list(self._watching)
         local = self._policy == "local"
         self._say(StoreLost(at, "", "", 0, self._name, outage.reason, share if local else None))
-        logger.warning("%s", self._told(outage))
+        if local and not raised:
+            logger.warning("%s", self._told(outage))
         for ticket_id in watching:
             self._call(ticket_id)
         if self._tries:

@@ -69,6 +69,7 @@ class SqliteStore:
         self._turns = FileTurns(self._file, self._clock, made_with(self._guards, lease, CHECK_EVERY), self._bell)
         self._unsaid: deque[str] = deque()
         self._saying = threading.Lock()
+        self._sayer: threading.Thread | None = None
         weakref.finalize(self, _let_go, self._file, self._bell)
         outlive_forks(self)
 
@@ -204,7 +205,7 @@ class SqliteStore:
         """After a fork, in the child: another lock, no connection, and no waiters. The file says what is in flight."""
         self._bell.drop()
         self._unsaid.clear()
-        self._saying = threading.Lock()
+        self._saying, self._sayer = threading.Lock(), None
         self._turns.start_over()
 
     # --- within ------------------------------------------------------------------------------------------------------
@@ -219,22 +220,23 @@ class SqliteStore:
 
     def _say_later(self, reservation_id: str) -> None:
         """Note a dispatch as soon as others let us, from a thread that ends with its work."""
-        self._unsaid.append(reservation_id)
-        if self._saying.acquire(blocking=False):
-            threading.Thread(target=self._say, name="rotor-sent", daemon=True).start()
+        with self._saying:
+            self._unsaid.append(reservation_id)
+            if self._sayer is None:
+                self._sayer = threading.Thread(target=self._say, name="rotor-sent", daemon=True)
+                self._sayer.start()
 
     def _say(self) -> None:
         while True:
+            with self._saying:
+                if not self._unsaid:
+                    self._sayer = None
+                    return
+                reservation_id = self._unsaid.popleft()
             try:
-                while self._unsaid:
-                    reservation_id = self._unsaid.popleft()
-                    self._turns.turn(_sending(reservation_id))
+                self._turns.turn(_sending(reservation_id))
             except StoreError:
                 _log.debug("the instant of dispatch was not noted", exc_info=True)
-            finally:
-                self._saying.release()
-            if not self._unsaid or not self._saying.acquire(blocking=False):
-                return
 
     def _rung(self, ticket_id: str) -> None:
         """Another process says that a ticket's turn has come: the journal says so too, and whom to call."""

@@ -161,12 +161,12 @@ class Steady(Machine):
         return outage.read(options)
 
     def reset(self, options: Sequence[Option], *, windows: bool = False) -> None:
-        self._refuse_away("what it keeps cannot be forgotten")
+        self._refuse_away("nothing can be reset")
         try:
             self._remote.reset(options, windows=windows)
         except StoreError as error:
-            self._lose(error)
-            self._refuse_away("what it keeps cannot be forgotten")
+            self._lose(error, raised=True)
+            self._refuse_away("nothing can be reset")
 
     def close(self) -> None:
         self._let_go()
@@ -233,12 +233,12 @@ class Steady(Machine):
         return self.glance(options)
 
     async def areset(self, options: Sequence[Option], *, windows: bool = False) -> None:
-        self._refuse_away("what it keeps cannot be forgotten")
+        self._refuse_away("nothing can be reset")
         try:
             await self._in_time(lambda: self._remote.areset(options, windows=windows))
         except StoreError as error:
-            self._lose(error)
-            self._refuse_away("what it keeps cannot be forgotten")
+            self._lose(error, raised=True)
+            self._refuse_away("nothing can be reset")
 
     async def aclose(self) -> None:
         self._let_go()

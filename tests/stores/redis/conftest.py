@@ -33,7 +33,19 @@ class Server:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.skip("no redis-server on the PATH (Debian's package is called so)")
-        command = [binary, "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        command = [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(self.folder),
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             for _ in range(500):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, in_order, option, plan, rpm, tpm, world
 
-from rotor_core._errors import ConfigError
+from rotor_core._errors import ConfigError, StoreError
 from rotor_core._ledger import (
     AS_RESERVED,
     NOTHING_USED,
@@ -26,7 +26,7 @@ from rotor_core._ledger import (
     Used,
 )
 from rotor_core._model import Limit
-from rotor_core.stores import _journal
+from rotor_core.stores import _journal, sqlite
 from rotor_core.stores._learning import teach
 from rotor_core.stores.base import Store
 from rotor_core.stores.sqlite import SqliteStore
@@ -211,6 +211,47 @@ def test_who_interrupts_a_turn_of_its_own_thread_becomes_part_of_it(site):
     assert seen[0][0].limits[0].used == 0
 
 
+def test_looking_noting_and_closing_in_the_middle_of_a_turn_leave_it_whole(site):
+    store = site.open()
+    a = option("a", rpm(10))
+    late = store.reserve(ask(plan(a)))
+    site.hands.at += 10.0
+
+    def score(_):
+        store.sent(late.id)
+        store._turns.look()
+        store.close()
+        return 0.0
+
+    store.reserve(ask(plan(a, score=score)))
+
+    assert store._turns.book.open[late.id].at == site.hands.at
+    assert site.open().read([a])[0].limits[0].reserved == 2
+
+
+def test_a_settlement_left_for_the_end_of_a_turn_does_not_fail_that_turn(site, monkeypatch, caplog):
+    store = site.open()
+    a = option("a", rpm(10, "calendar"))
+    open_ = store.reserve(ask(plan(a)))
+    append, appended = _journal.Journal.append, []
+
+    def full(journal, row):
+        appended.append(row)
+        if len(appended) > 1:
+            raise StoreError("no room")
+        append(journal, row)
+
+    monkeypatch.setattr(_journal.Journal, "append", full)
+
+    def score(_):
+        store.settle(open_.id, NOTHING_USED)
+        return 0.0
+
+    assert isinstance(store.reserve(ask(plan(a, score=score))), Reservation)
+    assert "a settlement was not written" in caplog.text
+    assert open_.id in store._turns.book.open, "it comes back when its lease ends"
+
+
 def test_the_journal_holds_neither_more_nor_less_than_json(site):
     store = site.open()
     grant = store.reserve(ask(plan(option("a", rpm(5), subject="q|m", price=None))))
@@ -278,6 +319,35 @@ def test_a_store_that_nobody_holds_lets_go_of_its_file(site):
     assert gone() is None
     assert not file.is_open
     assert not bell.address
+
+
+def test_a_bell_may_ring_for_a_store_that_is_gone():
+    class Gone:
+        def rung(self, ticket_id):
+            raise AssertionError
+
+    there = Gone()
+    rung = sqlite._weakly(there.rung)
+    del there
+    gc.collect()
+
+    rung("x")
+
+
+def test_after_a_fork_the_child_begins_anew(site):
+    store = site.open()
+    a = option("a", at_a_time(1))
+    store.reserve(ask(plan(a)))
+    waiting = ask(plan(a))
+    assert isinstance(store.reserve(waiting), Ticket)
+    store.hold()
+    assert not store._file.is_open
+    store.start_over()
+
+    assert not store._bell.address
+    assert store._turns.seq is None
+    assert isinstance(store.reserve(ask(plan(a), max_wait=0.0)), Refusal)
+    assert store._turns.book.queue.get(waiting.id).ask is None, "the parent's"
 
 
 LIMITS = st.sampled_from(

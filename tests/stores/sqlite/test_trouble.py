@@ -15,6 +15,7 @@ from tests.stores.made import ask, option, plan, rpm
 from rotor_core._errors import StoreError
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation
 from rotor_core.stores import _sqlite_file
+from rotor_core.stores._sqlite_errors import store_error
 from rotor_core.stores._sqlite_file import LAYOUT, LedgerFile
 from rotor_core.stores.sqlite import SqliteStore
 
@@ -169,6 +170,8 @@ def test_a_thread_that_does_not_get_its_turn_says_so(site):
         with pytest.raises(StoreError, match="locked") as error:
             store.reserve(ask(OF))
         errors.append(error)
+        with pytest.raises(StoreError, match="locked"):
+            store.settle("x", AS_RESERVED)
 
     thread = threading.Thread(target=reserve)
     thread.start()
@@ -204,6 +207,13 @@ def test_a_snapshot_that_makes_no_sense_is_said(site, book):
 def test_a_journal_with_a_hole_is_said(site):
     site.open().reserve(ask(OF))
     site.stores[0]._file.execute("DELETE FROM journal")
+
+    refused(site.open(), "cannot be read")
+
+
+def test_a_journal_that_does_not_reach_back_to_the_snapshot_is_said(site):
+    site.open().reserve(ask(OF))
+    site.stores[0]._file.execute("DELETE FROM journal WHERE seq = 1")
 
     refused(site.open(), "cannot be read")
 
@@ -256,8 +266,60 @@ def test_what_sqlite_says_that_nobody_expected_is_passed_on(site):
     with pytest.raises(StoreError, match="no such table: nowhere"):
         file.execute("DELETE FROM nowhere")
     file.roll_back()
-    file.close()
+    file.open()
+    file._connection.close()
     file.roll_back()
+    assert not file.is_open
+    file.roll_back()
+
+
+def test_a_name_that_leads_nowhere_is_said(site):
+    site.path.symlink_to(site.path)
+
+    refused(site.open(), "cannot be opened", "let this user read and write")
+
+
+def test_a_lock_that_was_found_taken_in_the_middle_is_said(site):
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = "SQLITE_BUSY_SNAPSHOT"
+
+    assert "locked by somebody else: look for" in str(store_error(site.path, error))
+
+
+def test_a_ledger_that_was_left_in_another_mode_is_shared_again(site):
+    site.open().reserve(ask(OF))
+    site.close()
+    with sqlite3.connect(site.path) as found:
+        assert found.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    found.close()
+
+    store = site.open()
+    assert store.read([A])[0].limits[0].reserved == 1
+    assert store._file.rows("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_two_that_make_the_same_ledger_at_once_make_one(site, monkeypatch):
+    one, other = site.open(), site.open()
+    to_wal = LedgerFile._to_wal
+
+    def late(file, connection):
+        to_wal(file, connection)
+        if file is one._file:
+            other.reserve(ask(OF))
+
+    monkeypatch.setattr(LedgerFile, "_to_wal", late)
+
+    assert one.read([A])[0].limits[0].reserved == 1
+    assert one._file.id == other._file.id
+
+
+def test_who_cannot_find_out_whether_it_is_alone_says_so(site):
+    store = site.open()
+    store.read([A])
+    store._file._connection.close()
+
+    with pytest.raises(StoreError, match="closed database"):
+        store._file.alone()
 
 
 def test_a_connection_that_cannot_even_roll_back_is_let_go(site):

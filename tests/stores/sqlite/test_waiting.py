@@ -10,6 +10,7 @@ import pytest
 from tests.stores.made import START, ask, at_a_time, option, plan
 
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket
+from rotor_core.stores import _wake
 from rotor_core.stores._book import HELD
 from rotor_core.stores._wake import Bell
 from rotor_core.stores.sqlite import CHECK_EVERY
@@ -156,6 +157,40 @@ def test_a_bell_rings_for_what_it_is_told_and_for_nothing_else():
     bell.close()
     bell.close()
     bell.drop()
+
+
+def test_a_bell_outlives_what_a_network_may_say_to_it():
+    class Said:
+        def __init__(self):
+            self.answers = iter([ConnectionResetError(), (b"id", None), OSError()])
+
+        def recvfrom(self, size):
+            answer = next(self.answers)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    heard = []
+    _wake._listen(Said(), heard.append)
+
+    assert heard == ["id"]
+
+
+def test_a_bell_that_is_dropped_is_closed_here_alone():
+    bell = Bell(print)
+    bell._socket = mine = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bell.address = "127.0.0.1:1"
+
+    bell.drop()
+
+    assert not bell.address
+    assert mine.fileno() == -1
 
 
 def test_a_stranger_at_the_bell_is_not_heeded(site):

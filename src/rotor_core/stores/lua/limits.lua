@@ -39,15 +39,12 @@ end
 
 local function touch(key) dirty[key] = true end
 
--- What is set or deleted in the state besides limits, and what is done to the other keys, once everything is decided.
-local fields, gone_fields, after = {}, {}, {}
+-- What is set (or, false, deleted) in the state besides limits, and what is done to the other keys, once all is decided.
+local fields, after = {}, {}
 
-local function put(field, value)
-  fields[#fields + 1] = field
-  fields[#fields + 1] = value
-end
+local function put(field, value) fields[field] = value end
 
-local function take_out(field) gone_fields[#gone_fields + 1] = field end
+local function take_out(field) fields[field] = false end
 
 local function later(...) after[#after + 1] = {...} end
 
@@ -60,12 +57,17 @@ local function finish()
   for key in pairs(dirty) do
     if limits[key] then put('l:' .. key, cmsgpack.pack(limits[key])) end
   end
-  for first = 1, #fields, 1000 do
-    redis.call('HSET', STATE, unpack(fields, first, math.min(first + 999, #fields)))
+  local set, gone = {}, {}
+  for field, value in pairs(fields) do
+    if value then
+      set[#set + 1] = field
+      set[#set + 1] = value
+    else
+      gone[#gone + 1] = field
+    end
   end
-  for first = 1, #gone_fields, 1000 do
-    redis.call('HDEL', STATE, unpack(gone_fields, first, math.min(first + 999, #gone_fields)))
-  end
+  for first = 1, #set, 1000 do redis.call('HSET', STATE, unpack(set, first, math.min(first + 999, #set))) end
+  for first = 1, #gone, 1000 do redis.call('HDEL', STATE, unpack(gone, first, math.min(first + 999, #gone))) end
   for _, call in ipairs(after) do redis.call(unpack(call)) end
 end
 

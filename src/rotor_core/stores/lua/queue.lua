@@ -68,24 +68,26 @@ local function enter(want)
   meta.number = meta.number + 1
   want.number = meta.number
   want.place = want.number - want.priority * 2 ^ 32
-  if waiting_for(want.plan) == 0 then
-    local keys, seen = {}, {}
-    for _, tier in ipairs(want.tiers) do
-      tier.seen = tier.seen or {}
-      while option_at(tier, #tier.seen + 1) do end
-      for _, option in ipairs(tier.seen) do
-        for _, list in ipairs({option.all, option.gs}) do
-          for _, key in ipairs(list) do
-            if not seen[key] then
-              seen[key] = true
-              keys[#keys + 1] = key
-            end
+  -- What the plan draws on: all of it, though this asker may have ruled some options out.
+  local known = waiting_for(want.plan) > 0 and redis.call('HGET', STATE, 'p:' .. want.plan)
+  local keys, seen = known and cmsgpack.unpack(known) or {}, {}
+  local before = #keys
+  for _, key in ipairs(keys) do seen[key] = true end
+  for _, tier in ipairs(want.tiers) do
+    tier.seen = tier.seen or {}
+    while option_at(tier, #tier.seen + 1) do end
+    for _, option in ipairs(tier.seen) do
+      for _, list in ipairs({option.all, option.gs}) do
+        for _, key in ipairs(list) do
+          if not seen[key] then
+            seen[key] = true
+            keys[#keys + 1] = key
           end
         end
       end
     end
-    put('p:' .. want.plan, cmsgpack.pack(keys))
   end
+  if #keys > before then put('p:' .. want.plan, cmsgpack.pack(keys)) end
   tickets[want.id] = want
   count_waiting(want.plan, 1)
 end
