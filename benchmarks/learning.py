@@ -141,7 +141,9 @@ def run(counters: Sequence[Counter], say: Say, seed: int, seconds: float, wait: 
             later(max(t, grant.at), lambda s: send(s, grant, prompt, answer))
 
     def send(t: float, grant: Reservation, prompt: int, answer: int) -> None:
-        store.dispatched(grant.id)
+        if t > grant.asked_at and store.dispatched(grant.id) is None:
+            store.settle(grant.id, NOTHING_USED)  # what was learned since has taken its room
+            return
         store.sent(grant.id)
         later(t + rng.uniform(0.001, 0.005), lambda s: reach(s, grant, prompt, answer))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Final, Literal
 
@@ -87,6 +87,15 @@ class Expected:
     scale: float = 1.0
 
 
+LEAST: Final = "*"
+"""Among expectations by model: the least of all of them, where whoever made them worked it out. No model has this name."""
+
+
+def least_of(every: Collection[Expected]) -> Expected:
+    """What none of some expectations is below."""
+    return Expected(min(e.likely for e in every), scale=min(e.scale for e in every))
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What one request takes. `output_tokens` is what we reserve for the answer, `max_tokens` what the provider is told.
@@ -139,10 +148,16 @@ class Demand:
         """A demand of no more than this can come to, with any model."""
         if not self.outputs:
             return self
-        every = self.outputs.values()
-        scale = min(1.0, *(expected.scale for expected in every))
-        likely = min(self.output_tokens, *(expected.likely for expected in every))
-        return replace(self, input_tokens=int(self.input_tokens * scale), output_tokens=likely, outputs=None)
+        least = self.outputs.get(LEAST) or least_of(self.outputs.values())
+        return Demand(
+            int(self.input_tokens * min(1.0, least.scale)),
+            min(self.output_tokens, least.likely),
+            self.max_tokens,
+            self.requests,
+            self.audio_seconds,
+            self.task,
+            self.answers,
+        )
 
     def amount(self, limit: Limit, price: Price | None) -> float:
         """How much of `limit` this takes, in the limit's unit. USD by the option's price, 0 where that is unknown."""

@@ -8,7 +8,7 @@ import threading
 from tests.kernel.made import catalog, deployment
 
 from rotor_core._events import Answered, Rotated
-from rotor_core._ledger import Demand, Expected
+from rotor_core._ledger import LEAST, Demand, Expected
 from rotor_core._outcome import Usage
 from rotor_core._policy.charge import usual
 from rotor_core.observe.lengths import Calibration
@@ -36,6 +36,13 @@ def test_what_answers_took_is_expected_of_the_next():
 
     assert of.expect(MODELS, "chat", estimated=50)["m"] == Expected(100, 125, 4000, 1.2)
     assert of.expect(MODELS, "other task", estimated=50, asked=110)["m"] == Expected(100, 110, 110, 1.2)
+
+
+def test_the_least_of_all_is_worked_out_with_them():
+    of = hear(calibration())
+
+    assert of.expect({"m": None, "other": 50}, "", estimated=50)[LEAST] == Expected(50)
+    assert of.expect({}, "", estimated=50) == {}
 
 
 def test_of_a_model_that_was_not_heard_of_the_usual_is_expected():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotor_core._ledger import SHARE, Demand, Expected
+from rotor_core._ledger import LEAST, SHARE, Demand, Expected, least_of
 from rotor_core._model import Limit, Price
 from rotor_core._policy.charge import expected, usual
 from rotor_core._state.lengths import ENOUGH, Lengths
@@ -154,6 +154,14 @@ def test_the_reservations_in_flight_hold_back_at_most_a_twentieth_or_what_is_lik
     take, _ = one.charge(Limit("tokens", value), None, "m", flying)
 
     assert take == read + likely or (take - read - likely) * (flying + 1) <= SHARE * value
+
+
+def test_the_least_of_several_models_may_have_been_worked_out_before():
+    every = {"a": Expected(50, 60, 70, 0.5), "b": Expected(90)}
+    known = {**every, LEAST: least_of(every.values())}
+
+    assert Demand(100, 200, 300, outputs=every).least() == Demand(50, 50, 300)
+    assert Demand(100, 200, 300, outputs=known).least() == Demand(50, 50, 300)
 
 
 # -- what is expected

@@ -350,3 +350,13 @@ def test_a_promise_made_is_kept_whoever_comes_after(plan):
     grants.sort(key=lambda g: g[0])
     for i, (at, a) in enumerate(grants):
         assert available(grants[:i], at) >= a - NOISE
+
+
+def test_of_two_grants_for_one_instant_each_can_be_given_back():
+    bucket = full()
+    bucket.charge(0.0, 5.0, 4)
+    mark = bucket.charge(0.0, 5.0, 1)
+
+    bucket.change(1.0, 5.0, 1, mark, 0.0)
+
+    assert bucket.coming == [(5.0, 4)]

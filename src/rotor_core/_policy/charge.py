@@ -39,7 +39,10 @@ def expected(
     models commonly take.
     """
     bound = max_output if asked is None else asked
-    likely, longest = lengths.quantile(model, task, LIKELY), lengths.largest(model, task)
+    known = lengths.known(model, task)
+    likely = longest = None
+    if known is not None:
+        likely, longest = known.quantile(LIKELY), known.largest()
     if likely is None:
         likely = usual(model) if asked is None else asked
     most = None if longest is None else ceil(longest * MARGIN)

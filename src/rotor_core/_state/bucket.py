@@ -15,7 +15,7 @@ an amount fits at `t` when `tat + (amount - value) / rate + guard <= t`. Three r
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +59,7 @@ class Bucket:
             i = bisect_right(self.coming, (at, inf))
             # What `cum` will be when this is poured, unless others are put before it, which errs on the safe side.
             mark = self.cum + sum(a for _, a in self.coming[:i]) + amount
-            self.coming.insert(i, (at, amount))
+            insort(self.coming, (at, amount))  # by amount too, so that it is found again among those of one instant
             self._latest = None
             return mark
         self._take(at, amount)

@@ -1,7 +1,7 @@
 """A limit that refuses and never tells its figures: guessed from what passed, lowered when wrong, probed upwards. Pure.
 
 The first guess is the shortest period in which as much had gone out before the refusal as ever went out in so long a
-time: a longer period would explain the refusal as well, but be stricter than it need be; in a shorter one as much had
+time, or a minute: a longer period would explain the refusal as well, but be stricter than it need be; in a shorter one as much had
 passed before. From then on a guess only changes pace, by stretching or shrinking its period, so that a limit of 1 can
 change gently too.
 
@@ -27,6 +27,7 @@ from rotor_core._state.trail import Trail
 PERIODS: Final = (1.0, 2.0, 5.0, 10.0, 60.0, 3600.0, 86400.0)
 """Seconds. A limit of 20 a minute may be kept as one in 3 seconds, hence the short ones that nobody names."""
 
+_MINUTE: Final = SECONDS["minute"]
 STRIDE: Final = 0.1
 _STRIDES: Final = (0.0125, 0.5)
 WAIT: Final = 30.0
@@ -64,7 +65,8 @@ def explained(unit: Unit, trail: Trail, at: float, longer_than: float) -> tuple[
     for seconds in PERIODS:
         if seconds > longer_than:
             value = trail.passed(unit, at - seconds, at)
-            if value > 0 and value >= trail.most(unit, seconds, at) * (1 - 1e-9):
+            # From a minute on, the past seldom reaches back far enough to compare.
+            if value > 0 and (seconds >= _MINUTE or value >= trail.most(unit, seconds, at) * (1 - 1e-9)):
                 return value, seconds
     return None
 

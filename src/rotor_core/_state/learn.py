@@ -50,13 +50,17 @@ _ANSWERS: Final[frozenset[Unit]] = frozenset({"tokens", "output_tokens"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that is being settled. `at`: when it was sent. `records`: what its subject is held to, over time."""
+    """The call that is being settled. `at`: when it was sent. `records`: what its subject is held to, over time.
+
+    `promised_at`: when that instant was promised, where it was to come; what was learned since could not move it.
+    """
 
     subject: str
     at: float
     demand: Demand
     used: Used
     records: tuple[LimitRecord, ...]
+    promised_at: float | None = None
 
 
 def learn(call: Call, told: Sequence[Told], trail: Trail, now: float) -> list[Change]:
@@ -316,7 +320,8 @@ class _Reading:
     def _guessed_wrong(self, record: LimitRecord, told: Told) -> None:
         """A guess that was refused, unless the call went out before it was made."""
         call, seen_at = self.call, record.seen_at
-        if seen_at is not None and call.at <= seen_at:
+        promised_at = call.at if call.promised_at is None else call.promised_at
+        if seen_at is not None and promised_at <= seen_at:
             if not record.step and call.at > seen_at - record.limit.seconds:
                 lower = guess.recounted(record, self._amount(record.limit))
                 if lower.limit.value < record.limit.value:

@@ -70,7 +70,9 @@ class Sample:
         """The largest that was seen, whole or cut; None: too few were seen."""
         if len(self._seen) < ENOUGH:
             return None
-        return max(ordered[-1] for ordered in (self._whole, self._cut) if ordered)
+        if not self._cut:
+            return self._whole[-1]
+        return self._cut[-1] if not self._whole else max(self._whole[-1], self._cut[-1])
 
     def values(self) -> list[list[float | bool]]:
         """All that counts, oldest first, as values that JSON can carry."""
@@ -116,14 +118,21 @@ class Lengths:
         if estimated > 0:
             _of(self._scales, (model, _size(estimated))).add(input_tokens / estimated)
 
+    def known(self, model: str, task: str) -> Sample | None:
+        """What answers took, in output tokens: those of the task, or else of the model; None: there were none."""
+        sample = self._outputs.get((model, task))
+        if task != _ANY and (sample is None or len(sample) < ENOUGH):
+            sample = self._outputs.get((model, _ANY))
+        return sample
+
     def quantile(self, model: str, task: str, q: float) -> float | None:
         """Output tokens that a share of `q` of such answers does not exceed; None where too little is known."""
-        sample = self._known(model, task)
+        sample = self.known(model, task)
         return None if sample is None else sample.quantile(q)
 
     def largest(self, model: str, task: str) -> float | None:
         """Output tokens of the longest such answer lately; None where too little is known."""
-        sample = self._known(model, task)
+        sample = self.known(model, task)
         return None if sample is None else sample.largest()
 
     def scale(self, model: str, estimated: int, q: float) -> float | None:
@@ -145,13 +154,6 @@ class Lengths:
             for model, task, values in data.get(name, ()):
                 for value, cut in values:
                     _of(samples, (model, task)).add(value, cut=cut)
-
-    def _known(self, model: str, task: str) -> Sample | None:
-        """What is known of the task, or else of the model."""
-        sample = self._outputs.get((model, task))
-        if task != _ANY and (sample is None or len(sample) < ENOUGH):
-            sample = self._outputs.get((model, _ANY))
-        return sample
 
 
 def _of(samples: dict[tuple[str, str], Sample], key: tuple[str, str]) -> Sample:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rotor_core._events import Answered, Event
-from rotor_core._ledger import Expected
+from rotor_core._ledger import LEAST, Expected, least_of
 from rotor_core._model import Deployment
 from rotor_core._policy.charge import expected
 from rotor_core._state.lengths import Lengths
@@ -47,7 +47,10 @@ class Calibration:
     def expect(
         self, models: Models, task: str, *, estimated: int, asked: int | None = None, answers: int = 1
     ) -> dict[str, Expected]:
-        """What to expect of each of `models`; see `expected`. The same mapping for requests alike: not to be changed."""
+        """What to expect of each of `models`, and of the least of them; see `expected`.
+
+        The same mapping for requests alike: not to be changed.
+        """
         key = (id(models), task, estimated.bit_length(), asked, answers)
         with self._lock:
             ready = self._ready.get(key)
@@ -65,6 +68,8 @@ class Calibration:
                 )
                 for model, max_output in models.items()
             }
+            if found:
+                found[LEAST] = least_of(found.values())
             if len(self._ready) >= _KEPT:
                 self._ready.clear()
             self._ready[key] = (self._seen, models, found)

@@ -11,10 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import redis
+from typing import Any
 
 _log = logging.getLogger("rotor_core")
 
@@ -30,7 +27,7 @@ PAUSES = (0.05, 0.2, 1.0, 5.0)
 class Calls:
     """`channel`: where this client is told. `ready`: set while it listens."""
 
-    def __init__(self, client: Callable[[], redis.Redis], channel: str) -> None:
+    def __init__(self, client: Callable[[], Any], channel: str) -> None:
         self._client, self.channel = client, channel
         self.ready = threading.Event()
         self._lock = threading.Lock()

@@ -18,7 +18,21 @@ from weakref import WeakKeyDictionary
 
 from rotor_core._errors import StoreError
 from rotor_core._ledger import (
-    Ask, Block, Change, Correct, Demand, Drop, Grant, Hold, Lesson, Option, OptionReading, Plan, Reservation, Ticket, Told,
+    Ask,
+    Block,
+    Change,
+    Correct,
+    Demand,
+    Drop,
+    Grant,
+    Hold,
+    Lesson,
+    Option,
+    OptionReading,
+    Plan,
+    Reservation,
+    Ticket,
+    Told,
     Used,
 )  # fmt: skip
 from rotor_core._model import Limit
@@ -128,7 +142,7 @@ class RedisLedger:
                 asked_at, retry_at, reasons, lines = more
                 self.view.lines(lines, now)
                 retry_at = None if retry_at is False else float(retry_at)
-                return refusal(ask, order.knowns, self.view, float(asked_at), retry_at, reasons)
+                return refusal(order.knowns, self.view, float(asked_at), retry_at, reasons)
             option_id, at, asked_at, expires_at, rested, lines = more
             self.view.lines(lines, now)
             grant = Reservation(
@@ -270,7 +284,7 @@ class RedisLedger:
                 with self._lock:
                     now, readings = float(reply[1]), reply[2]
                     self.view.lines([reading[3] for reading in readings], now)
-                    return [self.view.reading(one, *told[:3], now) for one, told in zip(knowns, readings, strict=True)]
+                    return [self.view.reading(one, told, now) for one, told in zip(knowns, readings, strict=True)]
         raise _lost()
 
     def glance(self, options: Sequence[Option]) -> list[OptionReading]:

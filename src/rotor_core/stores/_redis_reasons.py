@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rotor_core._ledger import Ask, Refusal, Rejection
+from rotor_core._ledger import Refusal, Rejection
 from rotor_core._model import Limit
 from rotor_core.stores._reasons import describe
 from rotor_core.stores._redis_view import View
@@ -14,7 +14,6 @@ from rotor_core.stores._redis_words import Known, valued
 
 
 def refusal(
-    ask: Ask,
     knowns: Sequence[Known],
     view: View,
     asked_at: float,

@@ -20,9 +20,6 @@ from rotor_core.stores._redis_scripts import script
 if TYPE_CHECKING:
     import asyncio
 
-    import redis
-    import redis.asyncio
-
 SECONDS = 1.0
 """How long a connection, or an answer, is waited for."""
 
@@ -42,8 +39,8 @@ class Transport:
         self.shown = shown
         self._url, self._keys = url, tuple(keys)
         self._lock = threading.Lock()
-        self._client: redis.Redis | None = None
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+        self._client: Any = None
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         try:
             import redis  # noqa: PLC0415  only who names a Redis needs it
         except ImportError as error:
@@ -57,7 +54,7 @@ class Transport:
                 "not the URL of a Redis", key="store", value=shown, expected="redis://host:port/db"
             ) from error
 
-    def client(self) -> redis.Redis:
+    def client(self) -> Any:
         """The blocking client, made when first needed."""
         import redis  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
@@ -66,38 +63,39 @@ class Transport:
         with self._lock:
             if self._client is None:
                 retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-                self._client = redis.Redis.from_url(self._url, **_OPTIONS, retry=retry)
+                kind: Any = redis.Redis
+                self._client = kind.from_url(self._url, **_OPTIONS, retry=retry)
             return self._client
 
     def call(self, call: Call) -> bytes:
         """Raises `StoreError`."""
-        import redis  # noqa: PLC0415
+        from redis.exceptions import NoScriptError, RedisError  # noqa: PLC0415
 
         made, client = script(call.name), self._client or self.client()
         try:
             try:
                 return _data(client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
-            except redis.exceptions.NoScriptError:
+            except NoScriptError:
                 client.script_load(made.text)
                 return _data(client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
-        except (redis.RedisError, OSError) as error:
+        except (RedisError, OSError) as error:
             raise store_error(self.shown, error) from error
 
     async def acall(self, call: Call) -> bytes:
         """Raises `StoreError`."""
-        import redis  # noqa: PLC0415
+        from redis.exceptions import NoScriptError, RedisError  # noqa: PLC0415
 
         made, client = script(call.name), self._on_this_loop()
         try:
             try:
-                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))  # type: ignore[misc]
-            except redis.exceptions.NoScriptError:
+                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
+            except NoScriptError:
                 await client.script_load(made.text)
-                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))  # type: ignore[misc]
-        except (redis.RedisError, OSError) as error:
+                return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
+        except (RedisError, OSError) as error:
             raise store_error(self.shown, error) from error
 
-    def _on_this_loop(self) -> redis.asyncio.Redis:
+    def _on_this_loop(self) -> Any:
         import asyncio  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
@@ -109,7 +107,8 @@ class Transport:
             from redis.backoff import NoBackoff  # noqa: PLC0415
 
             retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-            client = self._loops[loop] = redis.asyncio.Redis.from_url(self._url, **_OPTIONS, retry=retry)
+            kind: Any = redis.asyncio.Redis
+            client = self._loops[loop] = kind.from_url(self._url, **_OPTIONS, retry=retry)
         return client
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ class View:
         self._past(option_id, served, latency)
         self.marks(marks, now)
 
-    def _past(self, option_id: str, served: int | bool, latency: float | bool) -> None:
+    def _past(self, option_id: str, served: Any, latency: Any) -> None:
         if served is not False:
             self.pasts[option_id] = Past(int(served), None if latency is False else float(latency))
             self._touch(option_id)
@@ -115,10 +115,11 @@ class View:
     def news(self, told: Sequence[Any]) -> None:
         """Take note of what was learned by whomever since last time: the version, then key and words in turn."""
         self.version = told[0]
-        for key, words in zip(told[1::2], told[2::2], strict=True):
+        keys: list[str] = list(told[1::2])
+        for key, words in zip(keys, told[2::2], strict=True):
             gone = self.records.pop(key, None)
             if gone is not None:
-                self.subjects = {s: tuple(k for k in keys if k != key) for s, keys in self.subjects.items()}
+                self.subjects = {s: tuple(k for k in held if k != key) for s, held in self.subjects.items()}
             if words is not False:
                 subject, record = record_of(key, words, self.declared.get(key))
                 self.records[key] = record
@@ -183,10 +184,9 @@ class View:
             latency=past.latency,
         )
 
-    def reading(
-        self, known: Known, at: float | bool, resting: str | bool, until: float | bool, now: float
-    ) -> OptionReading:
-        """An option as a script has just found it; its limits are among what was seen."""
+    def reading(self, known: Known, told: Sequence[Any], now: float) -> OptionReading:
+        """An option as a script has just found it (see `lua/read.lua`); its limits are among what was seen."""
+        at, resting, until, *_ = told
         option, past = known.option, self.pasts.get(known.option.id, Past())
         records = (self.record(key, known.limits.get(key)) for key in self.keys_of(known))
         return OptionReading(

@@ -62,11 +62,10 @@ class SqliteStore:
         patience: float = PATIENCE,
     ) -> None:
         self.path = Path(path)
-        self._guards = Guards(guard, edge)
         self._file = LedgerFile(self.path, patience)
         self._clock = SharedClock(clock or Clock(), clock or time.monotonic)
         self._bell = Bell(_weakly(self._rung))
-        self._turns = FileTurns(self._file, self._clock, made_with(self._guards, lease, CHECK_EVERY), self._bell)
+        self._turns = FileTurns(self._file, self._clock, made_with(Guards(guard, edge), lease, CHECK_EVERY), self._bell)
         self._unsaid: deque[str] = deque()
         self._saying = threading.Lock()
         self._sayer: threading.Thread | None = None
@@ -98,9 +97,8 @@ class SqliteStore:
         return self._turns.turn(lambda book, now: book.dispatched(reservation_id, now))
 
     def sent(self, reservation_id: str) -> None:
-        known = self._turns.book.open.get(reservation_id)
-        if known is not None and known.due and self._clock() <= known.at + self._guards.slip:
-            return  # as it was granted: nothing to write
+        if self._turns.sent_in_time(reservation_id):
+            return
         sending = _sending(reservation_id)
         try:
             if not self._turns.later(sending):

@@ -12,6 +12,7 @@ import pytest
 from tests.stores.made import START, ask, option, plan, rpm
 
 from rotor_core._ledger import NOTHING_USED, Reservation, Used
+from rotor_core._state.jitter import EVERY
 
 A = option("a", rpm(9, "calendar"))
 OF = plan(A)
@@ -117,6 +118,44 @@ def test_the_instant_of_dispatch_is_noted_where_it_is_late(site):
 
     assert store.read([a])[0].limits[0].resets_at == pytest.approx(START + 70.0)
     store.sent("nobody's")
+
+
+def test_the_guard_is_learned_from_dispatches_that_need_no_writing(site):
+    store = site.open()
+    store.read([A])
+    before = store._turns.book.guards.delay
+    of = plan(option("b", rpm(10_000)))
+    for _ in range(EVERY):
+        grant = store.reserve(ask(of))
+        store.sent(grant.id)
+        store.settle(grant.id, NOTHING_USED)
+
+    assert store._turns.book.guards.delay < before
+
+
+def test_noting_a_dispatch_while_somebody_decides_is_done_when_they_have(site):
+    store = site.open()
+    a = option("a", rpm(1))
+    grant = store.reserve(ask(plan(a)))
+    site.hands.at += 10.0
+    holds, over = threading.Event(), threading.Event()
+
+    def decide():
+        store._turns.hold()
+        holds.set()
+        over.wait(10)
+        store._turns.go_on()
+
+    deciding = threading.Thread(target=decide)
+    deciding.start()
+    holds.wait(10)
+    store.sent(grant.id)
+    saying = store._sayer
+    over.set()
+    deciding.join(10)
+    saying.join(10)
+
+    assert store.read([a])[0].limits[0].resets_at == pytest.approx(START + 70.0)
 
 
 def test_noting_a_dispatch_never_waits_and_is_done_when_others_let_us(site):

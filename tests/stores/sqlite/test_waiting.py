@@ -11,7 +11,7 @@ from tests.stores.made import START, ask, at_a_time, option, plan
 
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket
 from rotor_core.stores import _wake
-from rotor_core.stores._book import HELD
+from rotor_core.stores._handing import HELD
 from rotor_core.stores._wake import Bell
 from rotor_core.stores.sqlite import CHECK_EVERY
 

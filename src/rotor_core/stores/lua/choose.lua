@@ -77,6 +77,7 @@ local function instant(option, want, till)
     for i, key in ipairs(option.all) do
       local r = limit(key)
       local _, amount = charge_of(r, d, option)
+      if want.plain then amount = amount_of(r.c, d, option.pi, option.po) end
       if amount ~= 0 then
         local e = Windows[r.k].earliest(r, now, t, amount)
         if e > t then t, held_by = e, i end

@@ -4,7 +4,7 @@
 if strange then return strange end
 expire()
 local ask = cmsgpack.unpack(ARGV[5])
-local want = {d = ask[2], by = now, waiting = 0}
+local want = {d = ask[2], by = now, waiting = 0, plain = true}
 local tier = {order = ask[1], seen = {}}
 local readings = {}
 local i = 1
