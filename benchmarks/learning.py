@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from math import ceil, inf
 from statistics import median
 
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Demand, Option, Plan, Reservation, Tier, Told, Used
 from rotor_core._policy.rank import most_headroom
 from rotor_core.stores.memory import MemoryStore
+
 
 START = 1_000_000_020.0
 

@@ -3,9 +3,10 @@
     python benchmarks/sqlite_store.py [rounds]
 
 By the number of options, each with four limits; from one process, and from four at once on the same file, as fast as
-they can (`pairs/s` is of all together). `loop`: the longest that one event loop was kept by its own async calls while
-three other processes did nothing but write. The file lies in the temporary directory (TMPDIR), so the disk's own pauses
-are in it.
+they can (`pairs/s` is of all together), and from four that make a hundred requests a second each. `cpu`: mean microseconds of this machine's time, which tell what it costs where
+others keep the machine busy. `loop`: the longest that one event loop was kept while it made async calls and two other
+processes did nothing but write; beside it the same loop with a ledger in memory, which is what the machine did to it.
+The file lies in the temporary directory (TMPDIR), so the disk's own pauses are in it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time, sleep
 
 from rotor_core._ledger import Ask, Demand, Option, Plan, Reservation, Tier, Used
 from rotor_core._model import BoundLimit, Limit
 from rotor_core._policy.rank import RANKINGS
+from rotor_core.stores.memory import MemoryStore
 from rotor_core.stores.sqlite import SqliteStore
 
 DEMAND = Demand(input_tokens=300, output_tokens=200, max_tokens=400)
@@ -45,9 +47,10 @@ def plan(count: int) -> Plan:
     return Plan((Tier(tuple(option(n) for n in range(count))),), RANKINGS["free-first"].score)
 
 
-def work(path: str, name: str, count: int, rounds: int) -> list[float]:
-    """Seconds of each reserve, dispatch and settle."""
+def work(path: str, name: str, count: int, rounds: int, pause: float = 0.0) -> tuple[list[float], float]:
+    """Seconds of each reserve, dispatch and settle; and of the processor's time for all."""
     store, of, times = SqliteStore(path), plan(count), []
+    begun = process_time()
     for i in range(rounds):
         start = perf_counter()
         grant = store.reserve(Ask(f"{name}.{i}", of, DEMAND))
@@ -55,15 +58,19 @@ def work(path: str, name: str, count: int, rounds: int) -> list[float]:
         store.sent(grant.id)
         store.settle(grant.id, USED, 0.5)
         times.append(perf_counter() - start)
+        if pause:
+            sleep(pause)
     store.close()
-    return times
+    return times, process_time() - begun
 
 
-def together(path: str, count: int, rounds: int, processes: int) -> tuple[list[float], float]:
-    """The times of all, and pairs a second."""
+def together(
+    path: str, count: int, rounds: int, processes: int, pause: float = 0.0
+) -> tuple[list[float], float, float]:
+    """The times of all, the processor's time, and pairs a second."""
     command = [sys.executable, __file__, "--worker", path, str(count), str(rounds)]
     running = [
-        subprocess.Popen([*command, f"p{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, f"p{n}", str(pause)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for n in range(processes)
     ]
     for one in running:
@@ -75,15 +82,18 @@ def together(path: str, count: int, rounds: int, processes: int) -> tuple[list[f
         one.stdin.write("go\n")
         one.stdin.flush()
     times: list[float] = []
+    cpu = 0.0
     for one in running:
         out, _ = one.communicate()
-        times += json.loads(out)
-    return times, len(times) / (perf_counter() - start)
+        mine, spent = json.loads(out)
+        times += mine
+        cpu += spent
+    return times, cpu, len(times) / (perf_counter() - start)
 
 
-async def loop_kept(path: str, count: int, rounds: int) -> float:
+async def loop_kept(store: SqliteStore | MemoryStore, count: int, rounds: int) -> float:
     """Seconds that one step of the event loop took at most."""
-    store, of, longest = SqliteStore(path), plan(count), 0.0
+    of, longest = plan(count), 0.0
 
     async def busy() -> None:
         for i in range(rounds):
@@ -105,42 +115,48 @@ async def loop_kept(path: str, count: int, rounds: int) -> float:
     return longest
 
 
-def row(times: list[float]) -> str:
+def row(times: list[float], cpu: float) -> str:
     times = sorted(times)
-    return "  ".join(f"{x * 1e6:8,.0f}" for x in (median(times), times[int(len(times) * 0.99)], times[-1]))
+    shown = (median(times), times[int(len(times) * 0.99)], times[-1], cpu / len(times))
+    return "  ".join(f"{x * 1e6:8,.0f}" for x in shown)
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--worker"]:
-        path, count, rounds, name = sys.argv[2:6]
+        path, count, rounds, name, pause = sys.argv[2:7]
         print("ready", flush=True)
         sys.stdin.readline()
-        print(json.dumps(work(path, name, int(count), int(rounds))))
+        print(json.dumps(work(path, name, int(count), int(rounds), float(pause))))
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    print("options  processes    median       p99       max   pairs/s   (µs a pair)")
+    print("options  processes    median       p99       max       cpu   pairs/s   (µs a pair)")
     with tempfile.TemporaryDirectory() as directory:
         for count in SIZES:
-            times = work(f"{directory}/{count}.db", "one", count, rounds)
-            print(f"{count:7}  {1:9}  {row(times)}  {len(times) / sum(times):8,.0f}")
+            times, cpu = work(f"{directory}/{count}.db", "one", count, rounds)
+            print(f"{count:7}  {1:9}  {row(times, cpu)}  {len(times) / sum(times):8,.0f}")
         for count in SIZES:
-            times, pace = together(f"{directory}/{count}-4.db", count, rounds // 2, 4)
-            print(f"{count:7}  {4:9}  {row(times)}  {pace:8,.0f}")
+            times, cpu, pace = together(f"{directory}/{count}-4.db", count, rounds // 2, 4)
+            print(f"{count:7}  {4:9}  {row(times, cpu)}  {pace:8,.0f}")
+        for count in SIZES:
+            times, cpu, pace = together(f"{directory}/{count}-p.db", count, min(rounds, 400), 4, 0.01)
+            print(f"{count:7}  {'4 paced':>9}  {row(times, cpu)}  {pace:8,.0f}")
         path = Path(directory, "loop.db")
         command = [sys.executable, __file__, "--worker", str(path), "20", "1000000"]
         others = [
-            subprocess.Popen([*command, f"o{n}"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-            for n in range(3)
+            subprocess.Popen([*command, f"o{n}", "0"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            for n in range(2)
         ]
         for one in others:
             assert one.stdin is not None
             one.stdin.write("go\n")
             one.stdin.flush()
-        kept = asyncio.run(loop_kept(str(path), 20, 100))
+        sleep(0.5)
+        kept = asyncio.run(loop_kept(SqliteStore(path), 20, 100))
+        besides = asyncio.run(loop_kept(MemoryStore(), 20, 100))
         for one in others:
             one.kill()
             one.communicate()
-        print(f"loop: kept {kept * 1e3:.1f} ms at most")
+        print(f"loop: kept {kept * 1e3:.1f} ms at most (with a ledger in memory {besides * 1e3:.1f} ms)")
 
 
 if __name__ == "__main__":

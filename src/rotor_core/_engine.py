@@ -21,6 +21,7 @@ from rotor_core._planner import Planner
 from rotor_core._ports import Ports
 from rotor_core.adapters.base import Adapter
 from rotor_core.observe.hub import Hub
+from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
 from rotor_core.plugins import Plugins, resolve
 from rotor_core.stores.base import Store
@@ -59,6 +60,7 @@ class Engine:
             )
         self.catalog, self.plugins = catalog, plugins
         self.hub, self.stats = Hub(), Stats()
+        self.calibration = Calibration(catalog.deployments)
         self.store = store or open_store(catalog, plugins, self._emit)
         self.planner = Planner(catalog, ranking)
         self.holders = 0
@@ -76,6 +78,7 @@ class Engine:
 
     def _emit(self, event: Event) -> None:
         self.stats(event)
+        self.calibration(event)
         self.hub.emit(event)
 
     def _adapter(self, deployment: Deployment) -> Adapter:
@@ -108,6 +111,7 @@ class Engine:
         self._lock = threading.Lock()
         self._prefix = secrets.token_hex(6)
         self.stats = Stats()
+        self.calibration.renew()
         self.hub.renew()
         self._adapters = dict(self._given)
 

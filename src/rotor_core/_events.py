@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rotor_core._ledger import Rejection
+from rotor_core._ledger import Demand, Rejection
 from rotor_core._outcome import Failure, Usage
 
 
@@ -86,7 +86,7 @@ class Rotated(Event):
 
 @dataclass(frozen=True, slots=True)
 class Answered(Event):
-    """A call was answered and settled. `cost_usd` is None where the price is unknown."""
+    """A call was answered and settled. `cost_usd` is None where the price is unknown. `demand`: what had been expected of it."""
 
     name: ClassVar[str] = "answered"
     deployment: str
@@ -96,6 +96,7 @@ class Answered(Event):
     waited: float
     cost_usd: float | None
     free: bool
+    demand: Demand | None = None
 
 
 @dataclass(frozen=True, slots=True)

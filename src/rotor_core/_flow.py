@@ -144,6 +144,7 @@ def _answered(
             progress.waited,
             cost,
             deployment.free,
+            work.demand,
         )
     )
     attempts = tuple(progress.attempts)

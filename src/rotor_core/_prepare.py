@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from rotor_core._flow import Work
 from rotor_core._ledger import Demand
@@ -25,12 +25,13 @@ AUTO = "auto"
 class Options:
     """What a caller may say beside the request. `deadline`: an instant; `timeout`: seconds for one call.
 
+    `priority`: higher goes first where there is a wait; a whole number, or a name of `PRIORITIES`.
     `caller`: on whose behalf, where there are budgets for callers.
     """
 
     model: str | None = None
     task: str | None = None
-    priority: int = 0
+    priority: int | str = 0
     deadline: float | None = None
     timeout: float | None = None
     max_attempts: int | None = None
@@ -81,8 +82,20 @@ def prepare(
         max_wait=policy.max_wait,
         timeout=options.timeout,
         deadline=options.deadline,
-        priority=options.priority,
+        priority=priority_of(options.priority),
     )
+
+
+PRIORITIES: Final = {"interactive": 10, "normal": 0, "batch": -10}
+
+
+def priority_of(said: int | str) -> int:
+    """A priority as a number. Raises TypeError for a name that is none."""
+    if isinstance(said, str):
+        if said not in PRIORITIES:
+            raise TypeError(f"priority: a whole number, or {', '.join(PRIORITIES)}, not {said!r}")
+        return PRIORITIES[said]
+    return said
 
 
 def _where(request: Request, options: Options, catalog: Catalog) -> tuple[str, str | None, float]:

@@ -184,7 +184,7 @@ def _blocked(work: Work, candidate: Option, reading: OptionReading, at: float) -
         until = f" for {reading.rests_until - at:.0f} s more" if reading.rests_until else ""
         return Rejection("resting", f"resting after {reading.resting}{until}", reading.rests_until)
     for r in reading.limits:
-        amount = work.demand.amount(r.limit, candidate.price)
+        _, amount = work.demand.charge(r.limit, candidate.price, candidate.model)
         if amount > r.limit.value:
             return Rejection("never_fits", f"needs {_figure(amount, r)}; its limit is {_named(r)}")
         if amount > r.remaining:

@@ -47,6 +47,7 @@ class Rotor:
     Methods that take a request take a text, OpenAI-style message dicts, or a `Request`, and these keywords:
     `model`: a pool's name, `auto` (the pool is chosen by task) or `provider/model`; absent, the default pool.
     `task`: what the request is for, where you know. `priority`: higher goes first where there is a queue.
+    `caller`: on whose behalf, where there are budgets for callers.
     `deadline`: seconds from now, or a datetime; `timeout`: seconds for one call; `max_attempts`: calls at most.
     `listen`: is told of this request's events. They raise `NoCandidates`, `AttemptsFailed` and `ConfigError`.
     """
@@ -307,7 +308,7 @@ class Rotor:
         if options:
             _refuse_unknown(options)
             options["deadline"] = _instant(options.get("deadline"), engine.store)
-        work = prepare(engine.next_id(), request, Options(**options), engine.catalog, engine.planner)
+        work = prepare(engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration)
         return work, request, engine.ports if listen is None else _listening(engine.ports, listen)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.messages import BaseMessage
 
 from rotor_core._errors import ConfigError
+from rotor_core._prepare import PRIORITIES
 from rotor_core._request import Request
 from rotor_langchain.messages import to_wire
 from rotor_langchain.tools import to_tools
@@ -45,7 +46,7 @@ OWN: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = MappingProxyType(
     {
         "model": (_is_text, "a pool, `auto`, or provider/model"),
         "task": (_is_text, "a text such as research or code"),
-        "priority": (_is_whole, "a whole number"),
+        "priority": (lambda v: _is_whole(v) or v in PRIORITIES, f"a whole number, or {', '.join(PRIORITIES)}"),
         "caller": (_is_text, "a text: the name of who asks"),
         "deadline": (lambda v: isinstance(v, datetime) or _is_number(v), "seconds, or a datetime"),
         "timeout": (lambda v: _is_number(v) and v > 0, "seconds, above 0"),

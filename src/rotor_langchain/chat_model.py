@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.callbacks.manager import AsyncCallbackManager, CallbackManager
@@ -66,8 +66,8 @@ class ChatRotor(BaseChatModel):
     """A pool's name, `auto`, or `provider/model`. None: the default pool."""
     task: str | None = None
     """What requests are for, where you know: it chooses the pool when `model` does not."""
-    priority: int = 0
-    """Higher goes first where there is a queue."""
+    priority: int | Literal["interactive", "normal", "batch"] = 0
+    """Higher goes first where there is a wait: `interactive` (10) before `normal` (0) before `batch` (-10)."""
     caller: str | None = None
     """On whose behalf, where there are budgets for callers."""
     deadline: float | datetime | None = None

@@ -6,6 +6,7 @@ passed before. From then on a guess only changes pace, by stretching or shrinkin
 change gently too.
 
 - Refused while nothing has passed since the guess was made: the next longer period that explains it, or half the pace.
+- A guess of a minute or more that is refused lets one through at a time from then on, at its pace.
 - Refused otherwise: a fifth slower, or a tenth when much has passed since.
 - Not refused for a while, and in the way of calls all that time: faster by `step`, on trial. A trial that is not refused
   stands, and the next stride is twice as long; one that is refused is taken back at once, the next stride is half as
@@ -77,11 +78,14 @@ def lowered(record: LimitRecord, trail: Trail, at: float, text: str, now: float)
     if record.step > 0:
         back = paced(limit, 1 / (1 + record.step))
         return changed(record, back, -max(_STRIDES[0], record.step / 2), min(2 * wait, _LONGEST_WAIT), text, now)
+    if limit.unit == "requests" and limit.seconds >= _MINUTE and limit.value > 1 and record.declared is None:
+        # One at a time at that pace suits every kind of window; as many at once as had passed may not.
+        limit = replace(limit, value=1.0, per=_named(limit.seconds / limit.value))
     passed = trail.passed(limit.unit, now if record.seen_at is None else record.seen_at, at)
     if passed:
         slower = paced(limit, 0.9 if passed >= _MANY * limit.value else 0.8)
         return changed(record, slower, record.step, wait, text, now)
-    found = explained(limit.unit, trail, at, limit.seconds)
+    found = explained(limit.unit, trail, at, limit.seconds) if record.limit.seconds < _MINUTE else None
     if found is not None and found[0] / found[1] < limit.value / limit.seconds:
         slower = replace(limit, value=max(found[0], 1.0), per=_named(found[1]))
     else:

@@ -348,12 +348,12 @@ class _Reading:
         return again
 
     def _guess(self, record: LimitRecord, told: Told, past: tuple[tuple[float, float], ...] = ()) -> None:
-        """Hold a guess; and where nothing had passed that its window would count, let nothing through for a while."""
+        """Hold a guess. Where its window does not start with what passed, as many as were refused take their time first."""
         self.records[record.key] = record
         self.changes.append(Hold(record, past))
         limit = record.limit
         amount, until = self._amount(limit), self._until(told)
-        if until is None and not self.trail.passed(limit.unit, self.call.at - limit.seconds, self.now):
+        if until is None and not past:
             until = self.now + limit.seconds * min(1.0, amount / limit.value)
         if until is not None and 0 < amount <= limit.value:
             self.changes.append(Block(record.key, amount, until))

@@ -122,7 +122,7 @@ class Book:
                 give_up_at = ask.deadline
         index, want = self.index(ask.plan, now), self.want(ask, now)
         choice = choose(index, want, asked_at, give_up_at)
-        if self.coming and ask.priority and not (isinstance(choice, Taken) and choice.at <= want.by):
+        if self.coming and not (isinstance(choice, Taken) and choice.at <= want.by):
             exchanged = exchange(self, ask, want, choice, asked_at, give_up_at)
             if exchanged is not None:
                 return exchanged

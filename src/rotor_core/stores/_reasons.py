@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import inf
+from time import gmtime, strftime
 
 from rotor_core._ledger import Rejection
 from rotor_core._model import Limit
+from rotor_core._state.spans import span
 from rotor_core.stores._demand import Want
 from rotor_core.stores._index import Entry, PlanIndex
 from rotor_core.stores._meters import Meter
@@ -68,20 +70,35 @@ def _tightest(entry: Entry, want: Want) -> tuple[float, Meter, float] | None:
 def _no_room(meter: Meter, amount: float, now: float) -> str:
     left = max(0.0, meter.window.value - meter.window.used(now))
     shown = _figure(left, meter.limit) if meter.limit.unit == "usd" else _number(left)
-    return f"needs {_figure(amount, meter.limit)}; {shown} left of {describe(meter.limit)}"
+    return f"needs {_figure(amount, meter.limit)}; {shown} left of {describe(meter.limit)}{renewal(meter.limit, now)}"
 
 
 def describe(limit: Limit) -> str:
-    """`8,000 tokens per minute`, `4 calls at a time`."""
+    """`8,000 tokens per minute`, `4 calls at a time`, `the budget of caller team-a, $1 per day`."""
     text = _figure(limit.value, limit)
+    if _is_budget(limit):
+        text = f"the {limit.source}, {text}"
     if limit.per is None or limit.window == "concurrency" or limit.unit == "concurrent":
         return text
     return f"{text} per {limit.per}" if isinstance(limit.per, str) else f"{text} per {limit.per:g} s"
 
 
+def renewal(limit: Limit, now: float) -> str:
+    """When a budget begins anew, `, which renews at 2026-11-22 00:00:00 UTC`; nothing for any other limit."""
+    if not _is_budget(limit):
+        return ""
+    at = span(limit.per, limit.tz, now)[1]
+    return strftime(", which renews at %Y-%m-%d %H:%M:%S UTC", gmtime(at))
+
+
+def _is_budget(limit: Limit) -> bool:
+    """Whether this is what the user allows to be spent, and not what a provider allows."""
+    return limit.unit == "usd" and limit.source.startswith("budget")
+
+
 def _figure(amount: float, limit: Limit) -> str:
     if limit.unit == "usd":
-        return f"${amount:,.4f}".rstrip("0").rstrip(".")
+        return f"${amount:,.{4 if amount >= 0.01 else 7}f}".rstrip("0").rstrip(".")
     many, one = _UNITS[limit.unit]
     return f"{_number(amount)} {one if amount == 1 else many}"
 

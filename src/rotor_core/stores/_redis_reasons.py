@@ -8,7 +8,7 @@ from typing import Any
 
 from rotor_core._ledger import Refusal, Rejection
 from rotor_core._model import Limit
-from rotor_core.stores._reasons import describe
+from rotor_core.stores._reasons import describe, renewal
 from rotor_core.stores._redis_view import View
 from rotor_core.stores._redis_words import Known, valued
 
@@ -21,12 +21,12 @@ def refusal(
     told: Sequence[Sequence[Any]],
 ) -> Refusal:
     """`told`: see `lua/reserve.lua`. One rejection per option, by id."""
-    found = {view.options[row[0]].option.id: _rejection(view.options[row[0]], view, row) for row in told}
+    found = {view.options[row[0]].option.id: _rejection(view.options[row[0]], view, row, asked_at) for row in told}
     out = Rejection("excluded", "this request has been there already")
     return Refusal(asked_at, retry_at, {one.option.id: found.get(one.option.id, out) for one in knowns})
 
 
-def _rejection(known: Known, view: View, row: Sequence[Any]) -> Rejection:
+def _rejection(known: Known, view: View, row: Sequence[Any], now: float) -> Rejection:
     _, what, at, *more = row
     match what:
         case "never":
@@ -44,7 +44,7 @@ def _rejection(known: Known, view: View, row: Sequence[Any]) -> Rejection:
             key, amount, value, left = more
             limit = _limit(known, view, key, value)
             shown = _figure(left, limit) if limit.unit == "usd" else _number(left)
-            text = f"needs {_figure(amount, limit)}; {shown} left of {describe(limit)}"
+            text = f"needs {_figure(amount, limit)}; {shown} left of {describe(limit)}{renewal(limit, now)}"
             return Rejection("no_room", text, at)
         case _:
             return Rejection("no_room", "has room, but only after the request's deadline", at)
@@ -64,7 +64,7 @@ def _limit(known: Known, view: View, key: str, value: float) -> Limit:
 
 def _figure(amount: float, limit: Limit) -> str:
     """`8,000 tokens`."""
-    return describe(replace(limit, value=amount, per=None))
+    return describe(replace(limit, value=amount, per=None, source=""))
 
 
 def _number(amount: float) -> str:

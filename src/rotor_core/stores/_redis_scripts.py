@@ -11,7 +11,7 @@ from hashlib import sha1
 from importlib.resources import files
 
 _BEGIN = ("begin", "arrays", "bucket", "rolling", "calendar", "limits", "reservations", "choose", "queue", "views")
-_MORE = {"settle": ("learning",), "register": ("learning",)}
+_MORE = {"settle": ("learning",), "register": ("learning",), "reserve": ("exchange",)}
 
 
 @dataclass(frozen=True, slots=True)

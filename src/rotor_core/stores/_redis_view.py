@@ -107,7 +107,8 @@ class View:
             if known is None or isinstance(name, str):
                 key = str(name)
             else:
-                key = known.keys[name - 1] if name > 0 else known.gates[-name - 1]
+                place = int(name)
+                key = known.keys[place - 1] if place > 0 else known.gates[-place - 1]
             until = None if resets_at is False else float(resets_at)
             self.seen[key] = Seen(now, float(used), float(value), float(held), until)
             self._touch(key)
@@ -115,12 +116,13 @@ class View:
     def news(self, told: Sequence[Any]) -> None:
         """Take note of what was learned by whomever since last time: the version, then key and words in turn."""
         self.version = told[0]
-        keys: list[str] = list(told[1::2])
-        for key, words in zip(keys, told[2::2], strict=True):
+        for i in range(1, len(told), 2):
+            key: str = told[i]
+            words: str | bool = told[i + 1]
             gone = self.records.pop(key, None)
             if gone is not None:
                 self.subjects = {s: tuple(k for k in held if k != key) for s, held in self.subjects.items()}
-            if words is not False:
+            if isinstance(words, str):
                 subject, record = record_of(key, words, self.declared.get(key))
                 self.records[key] = record
                 self.subjects[subject] = (*self.subjects.get(subject, ()), key)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 _DOUBLE = struct.Struct(">Bd")
 _SIGNED = struct.Struct(">Bq")
+_CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 _SMALL = [bytes((number,)) for number in range(128)]
 _FIXED: dict[int, struct.Struct] = {
     0xCA: struct.Struct(">f"), 0xCB: struct.Struct(">d"),
@@ -33,18 +34,20 @@ def pack(value: Any) -> bytes:
 
 
 def _pack(value: Any, put: Callable[[bytes], None]) -> None:
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    kind = cast("object", type(value))
     if kind is float:
         put(_DOUBLE.pack(0xCB, value))
     elif kind is int:
-        put(_SMALL[value] if 0 <= value < 128 else _SIGNED.pack(0xD3, value))
+        number: int = value
+        put(_SMALL[number] if 0 <= number < 128 else _SIGNED.pack(0xD3, number))
     elif kind is str:
         data = value.encode()
         put(_head(len(data), 0xA0, 32, 0xDA))
         put(data)
     elif kind is bytes:
-        put(_head(len(value), 0xA0, 32, 0xDA))
-        put(value)
+        raw: bytes = value
+        put(_head(len(raw), 0xA0, 32, 0xDA))
+        put(raw)
     elif kind is list or kind is tuple:
         put(_head(len(value), 0x90, 16, 0xDC))
         for item in value:
@@ -57,7 +60,7 @@ def _pack(value: Any, put: Callable[[bytes], None]) -> None:
     elif value is None or kind is bool:
         put(b"\xc0" if value is None else b"\xc3" if value else b"\xc2")
     else:
-        raise TypeError(f"no {kind.__name__} can be sent to a script")
+        raise TypeError(f"no {type(value).__name__} can be sent to a script")
 
 
 def _head(size: int, small: int, below: int, large: int) -> bytes:
@@ -72,9 +75,12 @@ def _head(size: int, small: int, below: int, large: int) -> bytes:
 def unpack(data: bytes) -> Any:
     """The value in `data`. Raises ValueError if it is not one."""
     try:
-        return _unpack(data, 0)[0]
+        value, end = _unpack(data, 0)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
         raise ValueError("not a packed value") from error
+    if end != len(data):
+        raise ValueError("not a packed value: it ends elsewhere")
+    return value
 
 
 def _unpack(data: bytes, i: int) -> tuple[Any, int]:  # noqa: C901, PLR0911  one case per kind
@@ -94,8 +100,8 @@ def _unpack(data: bytes, i: int) -> tuple[Any, int]:  # noqa: C901, PLR0911  one
     number = _FIXED.get(head)
     if number is not None:
         return number.unpack_from(data, i)[0], i + number.size
-    if head <= 0xC3:
-        return (None, None, False, True)[head - 0xC0], i
+    if head in _CONSTANTS:
+        return _CONSTANTS[head], i
     size = _SIZES.get(head)
     if size is None:
         raise IndexError(head)

@@ -47,7 +47,7 @@ class Tab:
         """`option`: as the shared ledger knows it, with the whole limits."""
         meters, _ = self._shelf.of(option, now)
         known = Open(reservation, "", option.price, meters, ())
-        amounts = [reservation.demand.amount(meter.limit, option.price) for meter in meters]
+        amounts = [reservation.demand.charge(meter.limit, option.price, option.model)[0] for meter in meters]
         known.charge(now, max(now, reservation.at), amounts, 0.0)
         self._open[reservation.id] = option, known
 

@@ -31,7 +31,7 @@ _log = logging.getLogger("rotor_core")
 
 T = TypeVar("T")
 
-_KEYS = ("state", "open", "leases", "queue", "tickets", "learned")
+_KEYS = ("state", "open", "leases", "queue", "tickets", "learned", "coming")
 
 
 class RedisStore:

@@ -11,18 +11,9 @@ It needs pytest and hypothesis, which Rotor itself does not.
 
 from __future__ import annotations
 
-try:
-    import hypothesis as _hypothesis
-    import pytest as _pytest
-except ImportError as missing:
-    raise ImportError(
-        f"rotor_core.testing needs pytest and hypothesis, and {missing.name} is not installed: "
-        "pip install pytest hypothesis"
-    ) from missing
-
+from rotor_core.testing import _needs as _needs
 from rotor_core.testing.hands import Hands
+from rotor_core.testing.machine import GUARDS, LEASE
 from rotor_core.testing.store_suite import StoreSuite
 
-__all__ = ["Hands", "StoreSuite"]
-
-del _hypothesis, _pytest
+__all__ = ["GUARDS", "LEASE", "Hands", "StoreSuite"]

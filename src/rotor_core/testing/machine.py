@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import inf
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -199,7 +198,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def no_provider_has_to_refuse(self) -> None:
         for bound in self.limits.values():
-            arrivals = [Arrival(sent.at, sent.amounts[bound.key]) for sent in self.sent.values() if bound.key in sent.amounts]
+            arrivals = [
+                Arrival(sent.at, sent.amounts[bound.key]) for sent in self.sent.values() if bound.key in sent.amounts
+            ]
             if not counts_calls(bound.limit):
                 over = overdrawn(bound.limit, arrivals, self.skew)
                 assert not over, f"{bound.key}, {bound.limit}: {over} too many in {sorted(arrivals)}"
@@ -290,8 +291,7 @@ class Machine(RuleBasedStateMachine):
 
 def machine(opened: Callable[[Hands], Ledger]) -> type[Machine]:
     """The machine for one kind of store. `opened` gives a fresh ledger, kept by `GUARDS` and `LEASE`, on a clock."""
-    made: Any = type("Machine", (Machine,), {"opened": staticmethod(opened), "steps_taken": 0})
-    return made
+    return type("Machine", (Machine,), {"opened": staticmethod(opened), "steps_taken": 0})
 
 
 def _same(a: float | None, b: float | None) -> bool:

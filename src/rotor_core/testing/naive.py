@@ -291,4 +291,4 @@ def _name(per: Per, tz: str, second: int) -> object:
             return local.date()
         case _:
             offset = local.utcoffset() or timedelta(0)
-            return floor((second + offset.total_seconds()) / SECONDS[str(per)])
+            return offset, floor((second + offset.total_seconds()) / SECONDS[str(per)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -65,7 +66,9 @@ def _limits() -> st.SearchStrategy[Limit]:
 @st.composite
 def plans(draw: st.DrawFn, most_plans: int = 2) -> list[Plan]:
     """One to `most_plans` plans over a few options, whose limits are partly shared."""
-    keys = [BoundLimit(f"limit-{n}", limit) for n, limit in enumerate(draw(st.lists(_limits(), min_size=1, max_size=5)))]
+    keys = [
+        BoundLimit(f"limit-{n}", limit) for n, limit in enumerate(draw(st.lists(_limits(), min_size=1, max_size=5)))
+    ]
     options = [
         Option(
             f"option-{n}",
@@ -82,14 +85,13 @@ def _plan(draw: st.DrawFn, options: Sequence[Option]) -> Plan:
     chosen = draw(st.lists(st.sampled_from(options), min_size=1, max_size=4, unique_by=lambda option: option.id))
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(chosen) - 1)), max_size=2)) | {0, len(chosen)})
     tiers = [
-        Tier(tuple(chosen[a:b]), draw(st.sampled_from([0.0, 0.0, 1.0, 20.0])))
-        for a, b in zip(cuts, cuts[1:], strict=False)
-        if chosen[a:b]
+        Tier(tuple(chosen[a:b]), draw(st.sampled_from([0.0, 0.0, 1.0, 20.0]))) for a, b in pairwise(cuts) if chosen[a:b]
     ]
     return Plan(tuple(tiers), alike)
 
 
 def demands() -> st.SearchStrategy[Demand]:
+    """Small requests, and larger than some limits; with and without a bound on the answer."""
     return st.builds(
         Demand,
         st.integers(1, 40),

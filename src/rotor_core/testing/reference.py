@@ -120,7 +120,9 @@ class Reference:
         known = self.open.get(ask.id)
         if known is not None:
             # That it had rested, a store may say once.
-            return isinstance(grant, Reservation) and replace(grant, rested=known.reservation.rested) == known.reservation
+            return (
+                isinstance(grant, Reservation) and replace(grant, rested=known.reservation.rested) == known.reservation
+            )
         return any(self._fits(ask, grant, answer, now) for answer in self.answers(ask, now))
 
     def accept(self, ask: Ask, grant: Grant, now: float) -> None:
@@ -383,24 +385,17 @@ def amount_used(limit: Limit, price: Price | None, reserved: Demand, charged: fl
     got = reserved.output_tokens if used.output_tokens is None else used.output_tokens
     if limit.counts == "requested" and reserved.max_tokens and limit.unit in {"tokens", "output_tokens"}:
         got = reserved.max_tokens
-    told = {
-        "requests": used.requests is not None, "input_tokens": used.input_tokens is not None,
-        "output_tokens": used.output_tokens is not None,
-        "tokens": used.input_tokens is not None or used.output_tokens is not None, "usd": used != Used(),
-    }  # fmt: skip
-    if not told.get(limit.unit, False):
-        return charged
-    match limit.unit:
-        case "requests":
-            return float(used.requests or 0)
-        case "input_tokens":
-            return given
-        case "output_tokens":
-            return got
-        case "usd":
-            return used.usd if used.usd is not None else price.cost(given, got) if price else 0.0
-        case _:
-            return given + got
+    tokens = used.input_tokens is not None or used.output_tokens is not None
+    if limit.unit == "usd" and used != Used():
+        return used.usd if used.usd is not None else price.cost(given, got) if price else 0.0
+    amounts = {
+        "requests": None if used.requests is None else float(used.requests),
+        "input_tokens": None if used.input_tokens is None else given,
+        "output_tokens": None if used.output_tokens is None else got,
+        "tokens": given + got if tokens else None,
+    }
+    amount = amounts.get(limit.unit)
+    return charged if amount is None else amount
 
 
 def counts_calls(limit: Limit) -> bool:
@@ -409,8 +404,10 @@ def counts_calls(limit: Limit) -> bool:
 
 
 def timed(option: Option) -> list[BoundLimit]:
+    """Its limits with a period."""
     return [bound for bound in option.limits if not counts_calls(bound.limit)]
 
 
 def at_a_time(option: Option) -> list[BoundLimit]:
+    """Its limits on calls at a time."""
     return [bound for bound in option.limits if counts_calls(bound.limit)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
+import threading
 import weakref
 
 import pytest
@@ -175,6 +176,31 @@ def test_a_ranking_that_fails_leaves_nothing_behind(site):
     assert "b/requests/minute/bucket" not in one._turns.book.shelf.meters
     assert isinstance(one.reserve(ask(plan(a))), Reservation)
     assert other.read([a])[0].limits[0].reserved == 1
+
+
+def test_threads_take_all_there_is_and_not_one_more(site):
+    store, other = site.open(), site.open()
+    a = option("a", rpm(150, "calendar"), at_a_time(1000))
+    of = plan(a)
+    taken = []
+
+    def work(mine):
+        for _ in range(25):
+            grant = mine.reserve(ask(of, max_wait=0.0))
+            if isinstance(grant, Reservation):
+                mine.sent(grant.id)
+                mine.glance([a])
+                mine.settle(grant.id, AS_RESERVED, 0.1)
+                taken.append(grant.id)
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in (store, other) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(taken) == 150
+    assert [x.used for x in store.read([a])[0].limits] == [150, 0]
 
 
 def test_a_settlement_in_the_middle_of_a_turn_waits_for_its_end(site):

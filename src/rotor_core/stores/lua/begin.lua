@@ -1,7 +1,7 @@
 -- What every script begins with: who asks, what time it is, and whether this is the ledger that the asker knows.
 --
 -- KEYS are all in one slot: state, open reservations, leases, the queue, tickets, what was learned
--- last. ARGV: the client's settings, the epoch that it knows (or nothing), an instant in place of the server's clock (tests
+-- last, grants not yet due. ARGV: the client's settings, the epoch that it knows (or nothing), an instant in place of the server's clock (tests
 -- turn it; else nothing), the version of what it knows to be learned, then the operation's own.
 -- A reply is one packed list: what it is, the instant, the epoch, news (or false), then the operation's own.
 --
@@ -26,7 +26,7 @@ else
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 end
-local LEARNED = KEYS[6]
+local LEARNED, COMING = KEYS[6], KEYS[7]
 local newer = meta and meta.layout ~= LAYOUT
 -- A clock that was set back stands still meanwhile: time that is gone twice would give capacity twice.
 if meta and not newer and meta.at > now then now = meta.at end

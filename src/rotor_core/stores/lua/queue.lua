@@ -97,7 +97,7 @@ local function take(want, option, at, kept)
   local rec = {
     id = want.id, n = option.id, at = at, g = at, asked = want.asked, exp = at + settings.lease, since = now,
     ks = option.all, gs = option.gs, am = {}, d = {want.d[1], want.d[2], want.d[3], want.d[4], want.d[5]}, pi = option.pi, po = option.po, su = option.su,
-    why = next(rests) and wake(option.sc, at) or nil, kept = kept,
+    pr = want.priority, till = want.give_up, moved = 0, why = next(rests) and wake(option.sc, at) or nil, kept = kept,
   }
   for i, key in ipairs(option.all) do rec.am[i] = charge_of(limit(key), want.d, option) end
   charge(rec, at)
@@ -107,6 +107,7 @@ local function take(want, option, at, kept)
   stats[1] = stats[1] + 1
   keep_past(option.id)
   keep(rec)
+  if not rec.due then later('ZADD', COMING, at, rec.id) end
   later('ZADD', LEASES, kept and now + HANDED or rec.exp, 'r' .. rec.id)
   return rec
 end

@@ -132,6 +132,7 @@ local function move(rec, at)
   end
   rec.at = at
   land(rec)
+  if not rec.due then later('ZREM', COMING, rec.id) end
   fly(rec, at, true)
 end
 
@@ -142,6 +143,7 @@ local function sent(rec, at)
     return true
   end
   if rec.due or rec.at > at then return false end
+  later('ZREM', COMING, rec.id)
   land(rec)
   fly(rec, at, true)
   return true
@@ -175,6 +177,7 @@ local function close(rec, actual)
   opened[rec.id] = false
   meta.open = meta.open - 1
   later('HDEL', OPEN, rec.id)
+  if not rec.due then later('ZREM', COMING, rec.id) end
   later('ZREM', LEASES, 'r' .. rec.id)
 end
 

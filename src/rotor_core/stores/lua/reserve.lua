@@ -69,7 +69,15 @@ end
 local what, option, at = choose(want)
 if what == 'unknown' or next(uncovered) then
   return cmsgpack.pack({'unknown', now, meta.epoch, false})
-elseif what == 'take' then
+end
+if want.priority ~= 0 and not (what == 'take' and at <= want.by) then
+  local rec, took = exchange(want, what == 'take' and at or inf)
+  if rec then
+    if ticket then leave(ticket) end
+    return granted(rec, {line_of(took)})
+  end
+end
+if what == 'take' then
   if ticket then leave(ticket) end
   local rec = take(want, option, at, nil)
   local lines = passed_lines(want.passed)
