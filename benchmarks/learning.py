@@ -7,6 +7,7 @@ do not wait. Nothing is declared. `learned`: the share of the capacity used in t
 own arithmetic; a request is on its way 1 to 5 ms.
 """
 
+# ruff: noqa: ARG001, FBT001, FBT003 - every way of telling has one signature
 from __future__ import annotations
 
 import random
@@ -20,7 +21,6 @@ from statistics import median
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Demand, Option, Plan, Reservation, Tier, Told, Used
 from rotor_core._policy.rank import most_headroom
 from rotor_core.stores.memory import MemoryStore
-
 
 START = 1_000_000_020.0
 
@@ -39,7 +39,11 @@ class Counter:
 
     def left(self, t: float) -> float:
         if self.kind == "bucket":
-            level = self.value if self.level < 0 else min(self.value, self.level + (t - self.at) * self.value / self.seconds)
+            level = (
+                self.value
+                if self.level < 0
+                else min(self.value, self.level + (t - self.at) * self.value / self.seconds)
+            )
             self.level, self.at = level, t
             return level
         since = t - self.seconds if self.kind == "rolling" else t - t % self.seconds - 1e-9
@@ -90,7 +94,9 @@ def told_in_words(c: Counter, t: float, amount: float, refused: bool) -> Told | 
 
 
 def limit_and_wait(c: Counter, t: float, amount: float, refused: bool) -> Told | None:
-    return Told("error", c.unit, NAMES[c.seconds], c.value, retry_in=c.wait(t, amount), refused=True) if refused else None
+    return (
+        Told("error", c.unit, NAMES[c.seconds], c.value, retry_in=c.wait(t, amount), refused=True) if refused else None
+    )
 
 
 def limit_only(c: Counter, t: float, amount: float, refused: bool) -> Told | None:
@@ -103,8 +109,14 @@ def nothing(c: Counter, t: float, amount: float, refused: bool) -> Told | None:
 
 CASES: dict[str, tuple[Sequence[Counter], Say]] = {
     "30/min bucket, words": ([Counter("bucket", 30, 60)], told_in_words),
-    "30/min + 12k tokens/min bucket, words": ([Counter("bucket", 30, 60), Counter("bucket", 12000, 60, "tokens")], told_in_words),
-    "60/min + 12k tokens/min bucket, headers": ([Counter("bucket", 60, 60), Counter("bucket", 12000, 60, "tokens")], headers),
+    "30/min + 12k tokens/min bucket, words": (
+        [Counter("bucket", 30, 60), Counter("bucket", 12000, 60, "tokens")],
+        told_in_words,
+    ),
+    "60/min + 12k tokens/min bucket, headers": (
+        [Counter("bucket", 60, 60), Counter("bucket", 12000, 60, "tokens")],
+        headers,
+    ),
     "10/min calendar, limit and wait": ([Counter("calendar", 10, 60)], limit_and_wait),
     "20/min rolling, limit only": ([Counter("rolling", 20, 60)], limit_only),
     "5/s rolling, limit and wait": ([Counter("rolling", 5, 1)], limit_and_wait),
@@ -176,7 +188,9 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 360.0
     for wait in (0.0, 5.0):
-        print(f"wait {wait:g} s, {seconds:g} s, {seeds} seeds: refusals per limit (median, most), share learned (median, least)")
+        print(
+            f"wait {wait:g} s, {seconds:g} s, {seeds} seeds: refusals per limit (median, most), share learned (median, least)"
+        )
         for name, (counters, say) in CASES.items():
             runs = [run(counters, say, seed, seconds, wait) for seed in range(seeds)]
             told = ", ".join(

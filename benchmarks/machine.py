@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {"guard": GUARDS.delay, "edge": GUARDS.edge, "lease":
 
 
 class Memory(StoreSuite):
-    def open_store(self, clock, place, tmp_path):
+    def open_store(self, clock, place, tmp_path):  # noqa: ARG002
         return MemoryStore(clock=clock, **SETTINGS)
 
 
@@ -42,7 +42,7 @@ class Redis(StoreSuite):
     shared = True
     socket = ""
 
-    def open_store(self, clock, place, tmp_path):
+    def open_store(self, clock, place, tmp_path):  # noqa: ARG002
         from rotor_core.stores.redis import RedisStore
 
         return RedisStore(f"unix://{self.socket}?db=0&namespace={place}", clock=clock, **SETTINGS)

@@ -11,7 +11,7 @@ from rotor_core._model import Limit, Policy, Pool, Rule, Seat
 from rotor_core._planner import _KEPT, Planner
 from rotor_core._policy.eligible import Need
 from rotor_core._policy.rank import RANKINGS
-from rotor_core._prepare import Options, asked_output, needs, prepare
+from rotor_core._prepare import Options, asked_output, needs, prepare, priority_of
 from rotor_core._request import Request
 from rotor_core._snapshot import explain, pool_state, state_of, status_row
 
@@ -349,3 +349,12 @@ def test_a_free_one_that_is_worth_the_wait_is_explained_as_the_choice():
 
     assert places(10.0) == [("f/m#1", "chosen"), ("p/m#1", "ranked")]
     assert places(4.0) == [("p/m#1", "chosen"), ("f/m#1", "rejected")]
+
+
+def test_a_priority_may_be_said_in_a_word():
+    assert [priority_of(said) for said in ("interactive", "normal", "batch", 3)] == [10, 0, -10, 3]
+
+
+def test_a_word_that_is_no_priority_is_refused_with_those_that_are():
+    with pytest.raises(TypeError, match="interactive, normal, batch, not 'urgent'"):
+        priority_of("urgent")

@@ -25,7 +25,13 @@ def declared(limit: Limit, key: str = "") -> LimitRecord:
     return LimitRecord(key or f"q|m|{limit.identity}", limit, limit)
 
 
-def call(*records: LimitRecord, at: float = NOW, used: Used = Used(1, 100, 50), demand: Demand = Demand(100, 400, 400), **more) -> Call:
+def call(
+    *records: LimitRecord,
+    at: float = NOW,
+    used: Used = Used(1, 100, 50),
+    demand: Demand = Demand(100, 400, 400),
+    **more,
+) -> Call:
     return Call("q|m", at, demand, used, records, **more)
 
 
@@ -120,7 +126,9 @@ def test_of_two_declared_limits_of_a_unit_and_period_the_nearest_is_meant():
 
 
 def test_a_limit_that_nobody_held_starts_with_what_has_passed():
-    changes = learn(refused(), [Told("error", "requests", "minute", 20, refused=True)], trail(NOW - 90, NOW - 30, NOW - 5), NOW)
+    changes = learn(
+        refused(), [Told("error", "requests", "minute", 20, refused=True)], trail(NOW - 90, NOW - 30, NOW - 5), NOW
+    )
 
     hold, block = changes
     assert isinstance(hold, Hold)
@@ -196,7 +204,9 @@ def test_a_day_ends_at_a_midnight_that_providers_use(tz: str, midnight: float):
 
 
 def test_a_named_window_needs_no_more_evidence_and_an_unknown_zone_is_utc():
-    assert first(Told("error", "requests", "day", 50, window="calendar", tz="America/New_York")).tz == "America/New_York"
+    assert (
+        first(Told("error", "requests", "day", 50, window="calendar", tz="America/New_York")).tz == "America/New_York"
+    )
     assert first(Told("error", "requests", "day", 50, window="calendar", tz="Nowhere/Land")).tz == "UTC"
 
 
@@ -246,15 +256,30 @@ def test_a_wait_of_a_whole_period_implies_nothing():
 def test_a_period_is_that_of_the_held_limit_with_that_figure_or_of_the_only_one():
     day = declared(Limit("requests", 1_000, "day"))
 
-    assert held(learn(call(declared(RPM), day), [Told("header", "requests", None, 1_000), Told("header", "requests", "day", 999)], trail(), NOW)).key == day.key
+    assert (
+        held(
+            learn(
+                call(declared(RPM), day),
+                [Told("header", "requests", None, 1_000), Told("header", "requests", "day", 999)],
+                trail(),
+                NOW,
+            )
+        ).key
+        == day.key
+    )
     assert held(learn(call(day), [Told("header", "requests", None, 900)], trail(), NOW)).key == day.key
 
 
 def test_a_refusal_is_per_the_period_in_which_so_much_had_gone_out():
     remembered = trail(*(NOW - 60 * k for k in range(20)))
 
-    assert held(learn(refused(), [Told("error", "requests", None, 20, refused=True)], remembered, NOW)).limit.per == "hour"
-    assert held(learn(refused(), [Told("error", "requests", None, 5_000, refused=True)], remembered, NOW)).limit.per == "minute"
+    assert (
+        held(learn(refused(), [Told("error", "requests", None, 20, refused=True)], remembered, NOW)).limit.per == "hour"
+    )
+    assert (
+        held(learn(refused(), [Told("error", "requests", None, 5_000, refused=True)], remembered, NOW)).limit.per
+        == "minute"
+    )
 
 
 # --- how tokens are deducted -----------------------------------------------------------------------------------------
@@ -270,7 +295,9 @@ def after(deducted: float, limit: Limit, count: int = 5) -> list[Change]:
         if limit.window == "bucket":
             level = min(limit.value, level + limit.value / 60)
         level -= deducted
-        changes = learn(call(record, at=at), [Told("header", "tokens", "minute", limit.value, level)], remembered, at + 0.5)
+        changes = learn(
+            call(record, at=at), [Told("header", "tokens", "minute", limit.value, level)], remembered, at + 0.5
+        )
         for change in changes:
             if isinstance(change, Hold):
                 record = change.record
@@ -299,7 +326,12 @@ def test_the_first_refusal_makes_a_guess_of_the_shortest_period_that_explains_it
     changes = learn(refused(at=NOW), [SILENT], trail(NOW - 3, NOW - 0.6), NOW)
     record = held(changes)
 
-    assert (record.limit.value, record.limit.per, record.limit.window, record.limit.source) == (1, "second", "rolling", "guess")
+    assert (record.limit.value, record.limit.per, record.limit.window, record.limit.source) == (
+        1,
+        "second",
+        "rolling",
+        "guess",
+    )
     assert record.raise_at is not None
     assert record.raise_at > NOW
     assert changes[0] == Hold(record, ((NOW - 0.6, 1),))
@@ -334,7 +366,9 @@ def test_a_wait_without_a_figure_is_kept():
 
 def guessed(value: float = 1, per: float = 1.0, **more) -> LimitRecord:
     limit = Limit("requests", value, per, "rolling", source="guess")
-    return replace(LimitRecord("q|m|requests|guess", limit, seen_at=NOW, expires_at=NOW + 1_800, raise_at=NOW + 30), **more)
+    return replace(
+        LimitRecord("q|m|requests|guess", limit, seen_at=NOW, expires_at=NOW + 1_800, raise_at=NOW + 30), **more
+    )
 
 
 def test_a_call_promised_before_the_guess_does_not_speak_against_it():
@@ -359,7 +393,9 @@ def test_a_guess_that_is_refused_at_once_becomes_the_next_longer_period_or_half_
     longer = held(learn(refused(guessed(), at=NOW + 5), [SILENT], trail(NOW - 0.5), NOW + 5))
     half = held(learn(refused(guessed(), at=NOW + 5), [SILENT], trail(), NOW + 5))
     stretched = held(learn(refused(guessed(20, 75.0), at=NOW + 5), [SILENT], trail(NOW - 1), NOW + 5))
-    no_slower = held(learn(refused(guessed(1, 9.0), at=NOW + 9.5), [SILENT], trail(*(NOW - k / 9 for k in range(3))), NOW + 9.5))
+    no_slower = held(
+        learn(refused(guessed(1, 9.0), at=NOW + 9.5), [SILENT], trail(*(NOW - k / 9 for k in range(3))), NOW + 9.5)
+    )
 
     assert longer.limit.seconds == 10
     assert half.limit.seconds == 2
@@ -436,7 +472,9 @@ def test_a_calendar_that_is_guessed_lower_becomes_a_rolling_window():
 
 def test_limits_that_are_far_from_used_up_are_not_blamed():
     assert held(learn(refused(declared(RPM)), [SILENT], trail(NOW - 1), NOW)).limit.source == "guess"
-    assert held(learn(refused(declared(RPM)), [replace(SILENT, per="second")], trail(NOW - 1), NOW)).limit.per == "second"
+    assert (
+        held(learn(refused(declared(RPM)), [replace(SILENT, per="second")], trail(NOW - 1), NOW)).limit.per == "second"
+    )
 
 
 def test_a_refusal_is_laid_to_the_limit_of_which_the_same_answer_says_nothing_is_left():
@@ -490,7 +528,13 @@ steps = st.lists(st.tuples(st.floats(0, 100), st.booleans(), st.lists(tolds, max
 def numbers(change: Change) -> list[float]:
     match change:
         case Hold(record, past):
-            found = [record.limit.value, record.limit.seconds, record.confidence, record.step, *(x for pair in past for x in pair)]
+            found = [
+                record.limit.value,
+                record.limit.seconds,
+                record.confidence,
+                record.step,
+                *(x for pair in past for x in pair),
+            ]
             return [*found, *(x for x in (record.seen_at, record.expires_at, record.raise_at) if x is not None)]
         case Correct(_, used, _):
             return [used]
@@ -511,7 +555,10 @@ def test_whatever_is_told_nothing_is_raised_and_every_change_can_be_applied(told
         if refuses:
             remembered.refused(now)
         made = call(*records.values(), at=now, used=NOTHING_USED if refuses else Used(1, 100, 50))
-        for change in [*learn(made, told, remembered, now + 0.2), *probe(tuple(records.values()), remembered, now + 0.2)]:
+        for change in [
+            *learn(made, told, remembered, now + 0.2),
+            *probe(tuple(records.values()), remembered, now + 0.2),
+        ]:
             assert all(isfinite(x) for x in numbers(change))
             if isinstance(change, Hold):
                 assert change.record.limit.value > 0
@@ -548,7 +595,10 @@ def one_per(told: Told) -> bool:
 def test_headers_that_agree_cost_microseconds():
     remembered = trail(*(NOW - k / 10 for k in range(200, 0, -1)))
     records = (declared(RPM), declared(TPM), declared(Limit("requests", 1_000, "day")))
-    told = (Told("header", "requests", "day", 1_000, 900, resets_in=3.0), Told("header", "tokens", "minute", 12_000, 9_000, resets_in=2.0))
+    told = (
+        Told("header", "requests", "day", 1_000, 900, resets_in=3.0),
+        Told("header", "tokens", "minute", 12_000, 9_000, resets_in=2.0),
+    )
     best = inf
     for _ in range(200):
         begun = perf_counter()

@@ -15,7 +15,9 @@ def test_what_was_sent_is_counted_by_unit_and_instant():
     trail.sent(2.0, 1, 10, 5)
     trail.sent(1.0, 2, 20, 7)  # granted later, for earlier
 
-    assert [trail.passed(unit, 0.0, 2.0) for unit in ("requests", "tokens", "input_tokens", "output_tokens", "usd")] == [3, 42, 30, 12, 0]
+    assert [
+        trail.passed(unit, 0.0, 2.0) for unit in ("requests", "tokens", "input_tokens", "output_tokens", "usd")
+    ] == [3, 42, 30, 12, 0]
     assert trail.passed("requests", 1.0, 2.0) == 1
     assert trail.past("tokens", 1.0) == ((2.0, 15),)
     assert trail.calls(0.0, 1.5) == 1
@@ -46,7 +48,11 @@ def test_the_most_in_any_stretch():
     for at in (0.0, 0.4, 0.8, 5.0, 5.9, 6.2, 6.3):
         trail.sent(at, 1, 0, 0)
 
-    assert (trail.most("requests", 1.0, 10.0), trail.most("requests", 1.0, 6.1), trail.most("requests", 1.0, -1.0)) == (3, 3, 0)
+    assert (trail.most("requests", 1.0, 10.0), trail.most("requests", 1.0, 6.1), trail.most("requests", 1.0, -1.0)) == (
+        3,
+        3,
+        0,
+    )
 
 
 def test_notes_are_bounded():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, option, plan, world
 
-from rotor_core._ledger import NOTHING_USED, Refusal, Reservation
+from rotor_core._ledger import NOTHING_USED, Refusal, Reservation, Ticket
 from rotor_core._model import Limit
 
 ONCE = Limit("requests", 1, "minute", "rolling")
@@ -176,3 +176,24 @@ def test_whoever_is_exchanged_the_limit_holds_and_everybody_is_served_in_time(as
         for t in sent:
             level, at = min(3.0, level + (t - at) * 3 / 60) - 1, t
             assert level > -0.01
+
+
+def test_who_waits_for_a_slot_is_overtaken_at_most_twice():
+    store, _ = world()
+    of = plan(option("a", at_a_time(1)))
+    holder = store.reserve(ask(of))
+    patient = ask(of, max_wait=1e4)
+    assert isinstance(store.reserve(patient), Ticket)
+    urgent = [ask(of, max_wait=1e4, priority=10) for _ in range(5)]
+    for one in urgent:
+        assert isinstance(store.reserve(one), Ticket)
+
+    served = []
+    waiting = {one.id: one for one in [patient, *urgent]}
+    while waiting:
+        store.settle(holder.id, NOTHING_USED)
+        holder = next(g for one in waiting.values() if isinstance(g := store.reserve(one), Reservation))
+        served.append(holder.id)
+        del waiting[holder.id]
+
+    assert served == [urgent[0].id, urgent[1].id, patient.id, urgent[2].id, urgent[3].id, urgent[4].id]

@@ -78,7 +78,9 @@ def learn(call: Call, told: Sequence[Told], trail: Trail, now: float) -> list[Ch
                 unnamed = unnamed or one
             else:
                 named = True
-    if unnamed is not None and not named:
+    # Who says how long to wait is believed; a guess may then contradict what is declared, for nothing.
+    waited_out = unnamed is not None and unnamed.retry_in is not None and any(r.declared for r in call.records)
+    if unnamed is not None and not named and not waited_out:
         reading.refused_without_figure(unnamed, told)
     reading.changes.extend(_probes(reading.records.values(), trail, now))
     return reading.changes

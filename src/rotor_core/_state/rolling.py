@@ -81,6 +81,10 @@ class Rolling:
         self._forget(now)
         self.value, self.cap = value, value * (1 + _SLACK)
 
+    def stretch(self, seconds: float) -> None:
+        """Go on with another period; what is taken stays where it is, grants to come included."""
+        self.span = seconds + self.guard
+
     def block(self, now: float, amount: float, until: float | None) -> None:
         """Let `amount` not fit before `until` (not known: a tenth of the period): something else was counted until then."""
         self._forget(now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rotor_core._ledger import Block, Change, Correct, Drop, Hold, Lesson, LimitRecord, Told, Used
-from rotor_core._state.learn import Call, learn, probe
+from rotor_core._state.learn import Call, learn, lesson_of, probe
 from rotor_core.stores._open import Open
 from rotor_core.stores._shelf import Shelf
 
@@ -28,7 +28,7 @@ def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: fl
     if used.requests == 0:
         trail.refused(known.at)
     if told:
-        call = Call(subject, known.at, known.reservation.demand, used, records_of(shelf, known))
+        call = Call(subject, known.at, known.reservation.demand, used, records_of(shelf, known), known.reservation.asked_at)
         return learn(call, told, trail, now)
     for key in shelf.learned.get(subject, ()):
         raise_at = shelf.meters[key].record.raise_at
@@ -73,12 +73,11 @@ def teach(shelf: Shelf, subject: str, changes: Sequence[Change], now: float) -> 
         match change:
             case Hold(record, past):
                 meter = shelf.meters.get(record.key)
-                before = meter.limit if meter is not None else None
+                lesson = lesson_of(change, None if meter is None else meter.record, subject)
                 shelf.note("hold", subject, record, past, now)
                 shelf.hold(subject, record, past, now)
-                if before is None or (before.value, before.counts) != (record.limit.value, record.limit.counts):
-                    value = None if before is None else before.value
-                    lessons.append(Lesson(subject, record.key, value, record.limit, record.evidence))
+                if lesson is not None:
+                    lessons.append(lesson)
             case Drop(key):
                 shelf.note("drop", key, now)
                 shelf.drop(key, now)

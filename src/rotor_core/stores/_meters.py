@@ -14,6 +14,7 @@ from weakref import WeakSet
 from rotor_core._ledger import LimitRecord
 from rotor_core._model import Limit
 from rotor_core._state.concurrency import Slots
+from rotor_core._state.rolling import Rolling
 from rotor_core._state.window import Guards, Window, window_for
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ class Meter(Holder):
         """Count by another limit from now on; what is taken stays taken."""
         old, limit = self.record.limit, record.limit
         self.record = record
-        if (old.window, old.seconds, old.per, old.tz) != (limit.window, limit.seconds, limit.per, limit.tz):
+        if isinstance(self.window, Rolling) and limit.window == "rolling":
+            self.window.stretch(limit.seconds)
+            self.window.resize(now, limit.value)
+        elif (old.window, old.seconds, old.per, old.tz) != (limit.window, limit.seconds, limit.per, limit.tz):
             taken = self.window.used(now)
             self.window = window_for(limit, guards, now)
             self.window.charge(now, now, taken)

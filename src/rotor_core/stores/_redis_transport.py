@@ -10,15 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from rotor_core._errors import ConfigError
 from rotor_core.stores._redis_errors import store_error
 from rotor_core.stores._redis_scripts import script
 
 if TYPE_CHECKING:
-    import asyncio
+    from rotor_core.adapters.http_pools import PerLoop
 
 SECONDS = 1.0
 """How long a connection, or an answer, is waited for."""
@@ -40,7 +40,7 @@ class Transport:
         self._url, self._keys = url, tuple(keys)
         self._lock = threading.Lock()
         self._client: Any = None
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._loops: PerLoop[Any] | None = None
         try:
             import redis  # noqa: PLC0415  only who names a Redis needs it
         except ImportError as error:
@@ -85,7 +85,7 @@ class Transport:
         """Raises `StoreError`."""
         from redis.exceptions import NoScriptError, RedisError  # noqa: PLC0415
 
-        made, client = script(call.name), self._on_this_loop()
+        made, client = script(call.name), await self._on_this_loop()
         try:
             try:
                 return _data(await client.evalsha(made.sha, len(self._keys), *self._keys, *call.args))
@@ -95,42 +95,53 @@ class Transport:
         except (RedisError, OSError) as error:
             raise store_error(self.shown, error) from error
 
-    def _on_this_loop(self) -> Any:
-        import asyncio  # noqa: PLC0415
+    async def _on_this_loop(self) -> Any:
+        from rotor_core.adapters.http_pools import PerLoop  # noqa: PLC0415  it imports asyncio: 8 ms
 
-        loop = asyncio.get_running_loop()
-        client = self._loops.get(loop)
-        if client is None:
-            import redis  # noqa: PLC0415
-            import redis.asyncio  # noqa: PLC0415
-            from redis.asyncio.retry import Retry  # noqa: PLC0415
-            from redis.backoff import NoBackoff  # noqa: PLC0415
-
-            retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-            kind: Any = redis.asyncio.Redis
-            client = self._loops[loop] = kind.from_url(self._url, **_OPTIONS, retry=retry)
-        return client
+        with self._lock:
+            if self._loops is None:
+                self._loops = PerLoop(self, partial(_async_client, self._url), _end, _leave)
+            loops = self._loops
+        return await loops.get()
 
     def close(self) -> None:
+        """Close the blocking client, and have event loops close theirs."""
         with self._lock:
             client, self._client = self._client, None
+            loops = self._loops
         if client is not None:
             client.close()
+        if loops is not None:
+            loops.close()
 
     async def aclose(self) -> None:
         """Close what belongs to this event loop, and the blocking client."""
-        import asyncio  # noqa: PLC0415
-
-        client = self._loops.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        if self._loops is not None:
+            await self._loops.aclose()
         self.close()
 
     def start_over(self) -> None:
         """After a fork, in the child: none of the parent's connections is ours."""
         self._lock = threading.Lock()
-        self._client = None
-        self._loops = WeakKeyDictionary()
+        self._client = self._loops = None
+
+
+def _async_client(url: str) -> Any:
+    import redis.asyncio  # noqa: PLC0415
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    kind: Any = redis.asyncio.Redis
+    return kind.from_url(url, **_OPTIONS, retry=retry)
+
+
+async def _end(client: Any) -> None:
+    await client.aclose()
+
+
+def _leave(_: Any) -> None:
+    """Of a loop that is closed nothing more can be run."""
 
 
 _OPTIONS: dict[str, Any] = {"socket_connect_timeout": SECONDS, "socket_timeout": SECONDS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
 
 import pytest
 
@@ -19,12 +18,7 @@ KINDS = ("bucket", "rolling", "calendar")
 
 
 class Granting:
-    """`store` and `other` hold one ledger, on the clock `hands`.
-
-    `exchanges`: a grant that is not due yet may be put off for a more urgent caller.
-    """
-
-    exchanges: ClassVar[bool] = True
+    """`store` and `other` hold one ledger, on the clock `hands`."""
 
     def test_room_is_granted_at_once(self, store: Store, hands: Hands) -> None:
         a = option("a", per_minute(4))
@@ -211,8 +205,6 @@ class Granting:
         assert taken(store, a) == [1, 1]
 
     def test_a_more_urgent_caller_takes_an_earlier_instant_from_who_waits(self, store: Store) -> None:
-        if not self.exchanges:
-            pytest.skip("this store keeps every grant at its instant, whoever else asks")
         of = plan(option("a", per_minute(1)))
         store.reserve(ask(of))
         batch = granted(store.reserve(ask(of, max_wait=600.0)))

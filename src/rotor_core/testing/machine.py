@@ -75,6 +75,7 @@ class Machine(RuleBasedStateMachine):
         self.served: dict[str, int] = {}
         self.skew = 0.0
         self._names = count()
+        self._reads = count()
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -175,10 +176,13 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def what_is_read_is_what_was_counted(self) -> None:
         type(self).steps_taken += 1
-        store = self._store(type(self).steps_taken)
+        store = self._store(next(self._reads))
         for option, reading in zip(self.options, store.read(self.options), strict=True):
             assert reading.id == option.id
-            assert reading.served == self.served.get(option.id, 0)
+            granted = self.served.get(option.id, 0)
+            assert reading.served == granted, (
+                f"{option.id} was granted {granted} times, and is said to be {reading.served}"
+            )
             rests = [r.until for s in option.scopes if (r := self.reference.rests.get(s)) and r.until > self.now]
             assert reading.rests_until == max(rests, default=None)
             assert [limit.key for limit in reading.limits] == [bound.key for bound in option.limits]
@@ -228,7 +232,10 @@ class Machine(RuleBasedStateMachine):
         for ident, waiting in list(self.reference.line.items()):
             if waiting.give_up_at + LEASE < at:  # whoever was away for so long may have been forgotten
                 self._settle(ident, NOTHING_USED, self.asks[ident][1])
-        self._serve(list(self.reference.expired(at)))
+        expired = list(self.reference.expired(at))
+        for held in expired:
+            self._over(held)
+        self._serve(expired)
         for ident, waiting in list(self.reference.line.items()):
             if waiting.give_up_at < at:
                 self._ask(*self.asks[ident])
@@ -255,25 +262,34 @@ class Machine(RuleBasedStateMachine):
 
     def _known_at_last(self, held: Held, used: Used) -> None:
         """A provider counts what a call has used, if that is no more than was reserved: what is more, nobody could know."""
-        sent, reserved = self.sent.pop(held.reservation.id, None), held.reservation.demand
+        sent, reserved = self._over(held), held.reservation.demand
         if sent is None:
             return
         for bound, _ in held.charges:
             was = sent.amounts[bound.key]
             actual = amount_used(bound.limit, held.option.price, reserved, was, used)
             sent.amounts[bound.key] = min(was, actual)
-        self.sent[f"{held.reservation.id} #{next(self._names)}"] = sent
+
+    def _over(self, held: Held) -> Sent | None:
+        """What was sent for a reservation that is over; its id may be used again."""
+        sent = self.sent.pop(held.reservation.id, None)
+        if sent is not None:
+            self.sent[f"{held.reservation.id} #{next(self._names)}"] = sent
+        return sent
 
     def _serve(self, ended: Sequence[Held]) -> None:
         """Have all redeem their tickets who are called, and see that they are those whose turn it is."""
-        called = [ident for ident in list(self.reference.line) if self._is_called(ident)]
-        freed = {key for held in ended for key in held.gates}
-        for ident in list(self.reference.line):
-            if ident in called:
+        freed = {key for held in ended for key in held.gates} if len(ended) == len(self.stores) == 1 else set[str]()
+        for _ in range(len(self.reference.line) + 1):
+            called = [ident for ident in list(self.reference.line) if self._is_called(ident)]
+            for ident in list(self.reference.line):
                 ask, store = self.asks[ident]
-                self._take_up(ask, store.reserve(ask))
-            elif freed and len(self.stores) == 1:
-                self._not_passed_over(self.asks[ident][0], freed)
+                if ident in called:
+                    self._take_up(ask, store.reserve(ask))
+                elif freed:
+                    self._not_passed_over(ask, freed)
+            if not called:
+                return
 
     def _is_called(self, ident: str) -> bool:
         called: list[str] = []

@@ -23,7 +23,7 @@ from math import inf, nextafter
 from typing import NamedTuple
 
 from rotor_core._ledger import Ask, Demand, Grant, Option, Refusal, Reservation, Ticket, Used
-from rotor_core._model import BoundLimit, Limit, Price
+from rotor_core._model import SECONDS, BoundLimit, Limit, Price
 from rotor_core._state.window import Guards
 from rotor_core.testing.naive import KINDS, Charge, Naive
 
@@ -146,13 +146,19 @@ class Reference:
                 self.gates[key].holders[ask.id] = ask.demand.requests
             self.open[ask.id] = Held(grant, option, charges, gates, grant.at)
 
-    def rested(self, option: Option, at: float) -> str | None:
-        """What a grant from `at` on says of the option's rests: the reason of one that it is the first to outlive."""
+    def rested(self, option: Option, at: float, now: float) -> set[str | None]:
+        """What a grant from `at` on may say of the option's rests: the reason of the first that nobody was told of.
+
+        One that has been over for a day may be forgotten.
+        """
+        may: set[str | None] = set()
         for scope in option.scopes:
             rest = self.rests.get(scope)
             if rest is not None and rest.until <= at and not rest.told:
-                return rest.reason
-        return None
+                may.add(rest.reason)
+                if rest.until >= now - SECONDS["day"]:
+                    return may
+        return may | {None}
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
@@ -286,7 +292,7 @@ class Reference:
                     and abs(grant.at - at) <= SAME
                     and (grant.id, grant.demand, grant.asked_at) == (ask.id, ask.demand, waiting.asked_at)
                     and abs(grant.expires_at - grant.at - self.lease) <= SAME
-                    and grant.rested == self.rested(option, grant.at)
+                    and grant.rested in self.rested(option, grant.at, now)
                 )
             case Wait(), Ticket():
                 told = grant.id, grant.asked_at, grant.give_up_at

@@ -33,11 +33,7 @@ from rotor_core.testing.machine import Ledger, machine
 
 
 class StoreSuite(Granting, Queueing, Learning):
-    """Named behaviours, and the machine.
-
-    `shared`: several stores, in several processes, can hold one ledger. `exchanges`: a grant that is not due yet may be
-    put off for a more urgent caller.
-    """
+    """Named behaviours, and the machine. `shared`: several stores, in several processes, can hold one ledger."""
 
     shared: ClassVar[bool] = False
     examples: ClassVar[int] = 60

@@ -131,6 +131,7 @@ def test_who_is_gone_is_passed_over_and_a_slot_that_was_not_fetched_goes_on(make
     held = store.reserve(ask(of))
     gone._calls.listen = lambda: None  # it never hears of anything
     assert isinstance(gone.reserve(ask(of)), Ticket)
+    hands.at += 3.0
     mine, later = ask(of), ask(of)
     assert isinstance(waits.reserve(mine), Ticket)
     assert isinstance(waits.reserve(later), Ticket)
@@ -327,12 +328,11 @@ def test_every_event_loop_has_connections_of_its_own(make, hands):
     of = plan(option("a", rpm(10)))
 
     async def once():
-        grant = await store.areserve(ask(of))
-        await store.aclose()
-        return grant
+        return await store.areserve(ask(of))
 
     assert isinstance(asyncio.run(once()), Reservation)
     assert isinstance(asyncio.run(once()), Reservation)
+    assert len(store._transport._loops) == 0  # closed with their loops
 
 
 def test_a_late_dispatch_moves_the_charge_when_it_is_said(make, hands):

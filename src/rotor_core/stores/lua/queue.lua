@@ -1,8 +1,10 @@
 -- Who waits for a slot: a higher priority first, first come first served. A slot that is freed is made the reservation of
 -- the first who can use it, and that one's client is told. A ticket: the want, and `id`, `plan`, `client`, `number`,
--- `priority`, `place`, `passed` (how often it was overtaken), `check` (when its asker asks uncalled).
+-- `priority`, `place`, `passed` (how often it was overtaken), `check` (when its asker asks uncalled),
+-- `heard` (when it asked last).
 
 local HANDED = 5
+local CONNECTS = 2
 local OVERTAKEN = 2
 local FOREMOST = 2 ^ 52
 local MISSES = 8
@@ -139,14 +141,15 @@ local function call(ticket)
 end
 
 -- Make the reservation that a ticket is for, if there is something for it now. Where a slot is free and only a window is
--- not yet, its asker may have to ask again earlier than it knows. Who cannot be told (gone, or not listening yet) gets
--- nothing: it will ask by itself.
+-- not yet, its asker may have to ask again earlier than it knows. Who cannot be told gets nothing, unless it asked so lately
+-- that it may be about to listen: it is gone, or will ask by itself.
 local function place(ticket, ids)
   ticket.by, ticket.waiting = by_when(ticket.deadline), waiting_for(ticket.plan)
   for _, tier in ipairs(ticket.tiers) do tier.seen, tier.outlook, tier.chunk = nil, nil, nil end
   local what, option, at = choose(ticket)
   if what == 'wait' and option < ticket.check then call(ticket) end
-  if what ~= 'take' or call(ticket) == 0 then return false end
+  if what ~= 'take' then return false end
+  if call(ticket) == 0 and now > ticket.heard + CONNECTS then return false end
   leave(ticket)
   take(ticket, option, at, true)
   overtaken(ticket, ids)

@@ -85,6 +85,7 @@ if what == 'take' then
   return granted(rec, lines)
 elseif what == 'wait' then
   if not ticket then enter(want) end
+  want.heard = now
   want.check = math.min(option, next_lease_end(), now + CHECK)
   keep_ticket(want)
   finish()
