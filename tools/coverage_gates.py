@@ -12,7 +12,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-WHOLE = ("src/rotor_core/_flow.py", "src/rotor_core/_acquire.py", "src/rotor_core/_settle.py", "src/rotor_core/_policy/", "src/rotor_core/_state/")
+WHOLE = (
+    "src/rotor_core/_flow.py",
+    "src/rotor_core/_acquire.py",
+    "src/rotor_core/_settle.py",
+    "src/rotor_core/_policy/",
+    "src/rotor_core/_state/",
+)
 REST = 95.0
 
 

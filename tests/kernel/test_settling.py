@@ -80,7 +80,9 @@ def test_a_header_that_cannot_be_true_is_said_and_changes_nothing():
 
 
 @pytest.mark.parametrize(("lessons", "seconds"), [((), 5.0), ((LESSON,), LEAST_TOLD)])
-def test_who_refuses_without_saying_for_how_long_rests_only_a_moment_where_a_limit_was_learned_from_it(lessons, seconds):
+def test_who_refuses_without_saying_for_how_long_rests_only_a_moment_where_a_limit_was_learned_from_it(
+    lessons, seconds
+):
     script = Script({c.Settle: [lessons]})
 
     script.play(settle(deployment(), reservation(), Outcome(None, Failure("rate_limit"))))

@@ -371,3 +371,13 @@ def test_slots_that_are_freed_and_taken_again_leave_their_sleepers_asleep():
     store.reserve(ask(mine))
 
     assert store.reserve(ask(theirs)).deployment == "c"
+
+
+def test_who_takes_nothing_of_a_limit_is_not_held_up_by_its_debt():
+    store, _ = world()
+    one = option("a", Limit("output_tokens", 48, "minute", "rolling"))
+    of = plan(one, option("b", rpm(1, "calendar")))
+    store.settle(store.reserve(ask(of, demand=Demand(1, 1))).id, Used(1, 0, 49))
+    assert store.reserve(ask(of, demand=Demand(1, 1))).deployment == "b"
+
+    assert store.reserve(ask(of, demand=Demand(1, 0), max_wait=0.0)).deployment == "a"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.stores.made import START, ask, option, plan, rpm, tpm, world
 
 from rotor_core._ledger import NOTHING_USED, Demand, Refusal, Reservation, Told, Used
-from rotor_core._model import BoundLimit, Limit
+from rotor_core._model import BoundLimit
 
 ONE = Used(1, 10, 5)
 
@@ -43,7 +43,9 @@ def test_an_unknown_limit_is_held_once_a_header_tells_it():
 
     lessons = call(store, of, header(27.0))
 
-    assert [(x.before, x.limit.value, x.limit.unit, x.limit.source) for x in lessons] == [(None, 30.0, "requests", "header")]
+    assert [(x.before, x.limit.value, x.limit.unit, x.limit.source) for x in lessons] == [
+        (None, 30.0, "requests", "header")
+    ]
     assert reading(store, one).seen_at == START
     assert reading(store, one).declared is None
     grants = [store.reserve(ask(of, max_wait=0.0)) for _ in range(40)]

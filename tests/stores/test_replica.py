@@ -265,3 +265,19 @@ def test_books_on_one_journal_come_to_the_same_state_and_to_the_same_answers(lim
     readings = [[r.limits for r in book.read(options, pair.at)] for book in pair.books]
     flat = [[(x.key, x.used, x.reserved) for limits in r for x in limits] for r in readings]
     assert [(k, pytest.approx(u), pytest.approx(v)) for k, u, v in flat[0]] == flat[1]
+
+
+def test_a_waiter_that_leaves_while_a_slot_is_kept_for_it_lets_the_next_one_have_it_at_once():
+    pair = Pair(3)
+    of = plan(option("a", at_a_time(1)))
+    holder = pair.reserve(0, ask(of))
+    first, second = ask(of), ask(of)
+    pair.reserve(1, first)
+    pair.reserve(2, second)
+    pair.settle(0, holder.id)
+    pair.books[0].wakes.clear()
+
+    pair.settle(1, first.id, NOTHING_USED)
+
+    assert pair.books[1].wakes == [("process 2", second.id)]
+    assert isinstance(pair.reserve(2, second), Reservation)

@@ -162,7 +162,7 @@ class Book:
         """See `Store.settle`."""
         known = self.open.get(reservation_id)
         if known is None:
-            self.leave(reservation_id)
+            serve_gates(self, self.leave(reservation_id), now)
             return []
         actual = list(known.amounts) if used is AS_RESERVED else actual_amounts(known, used)
         if told and any(self.jitter.refused(moment) for moment in surprises(known, told)):
@@ -288,14 +288,15 @@ class Book:
         else:
             known.settle(now, actual)
 
-    def leave(self, ask_id: str) -> None:
-        """Out of the queue; a slot that was kept for it is let go by whoever finds it expired."""
+    def leave(self, ask_id: str) -> list[Gate]:
+        """Out of the queue; the gates whose slots had been kept for it."""
         waiter = self.queue.get(ask_id)
-        if waiter is not None:
-            self.note("leave", ask_id)
-            if waiter.held:
-                let_go(self, waiter)
-            self.queue.remove(ask_id)
+        if waiter is None:
+            return []
+        self.note("leave", ask_id)
+        gates = let_go(self, waiter) if waiter.held else []
+        self.queue.remove(ask_id)
+        return gates
 
     def _guard(self) -> None:
         """Go on with the guard that was learned."""

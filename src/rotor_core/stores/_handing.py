@@ -33,7 +33,7 @@ def serve(book: Book, freed: Open, now: float) -> None:
 
 def serve_gates(book: Book, gates: list[Gate], now: float) -> None:
     """The same for slots that nobody has come for."""
-    if len(book.queue):
+    if gates and len(book.queue):
         _serve_keys(book, {gate.key for gate in gates}, gates, now)
 
 

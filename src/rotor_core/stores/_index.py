@@ -45,6 +45,10 @@ class Entry:
         "gates", "group", "headroom", "holders", "latency", "limits", "meters", "option", "order", "price", "score", "scored_at",
         "seen", "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
+    meters: tuple[Meter, ...]
+    gates: tuple[Gate, ...]
+    holders: tuple[Meter | Gate, ...]
+    limits: tuple[Limit, ...]
 
     def __init__(self, option: Option, order: int, tier: TierIndex, shelf: Shelf, now: float) -> None:
         self.option, self.order, self.tier = option, order, tier
@@ -60,8 +64,8 @@ class Entry:
 
     def draw_on(self, meters: tuple[Meter, ...], gates: tuple[Gate, ...]) -> None:
         self.meters, self.gates = meters, gates
-        self.holders: tuple[Meter | Gate, ...] = (*meters, *gates)
-        self.limits: tuple[Limit, ...] = tuple(meter.limit for meter in meters)
+        self.holders = (*meters, *gates)
+        self.limits = tuple(meter.limit for meter in meters)
         self.seen = -1
 
     def resting(self, rests: Mapping[str, Rest], now: float) -> Rest | None:
@@ -305,7 +309,9 @@ class TierIndex:
     def _lower_floors(self, now: float) -> None:
         for group in self.dirty:
             group.dirty = False
-            self._move(group, group.holder.opens_at(now, group.amount))
+            # Who takes nothing of a limit is not held up by it, not even by a debt.
+            free = isinstance(group.holder, Meter) and not group.amount
+            self._move(group, now if free else group.holder.opens_at(now, group.amount))
         self.dirty.clear()
 
     def _move(self, group: Group, floor: float) -> None:

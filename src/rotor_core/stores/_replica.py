@@ -50,7 +50,7 @@ def _written_open(known: Open) -> list[Any]:
     price = None if known.price is None else [known.price.input, known.price.output, known.price.cached]
     return [
         r.id, r.deployment, r.asked_at, r.expires_at, known.subject, price,
-        [d.input_tokens, d.output_tokens, d.max_tokens, d.requests, d.audio_seconds],
+        [d.input_tokens, d.output_tokens, d.max_tokens, d.requests, d.audio_seconds, d.task, d.answers],
         [meter.key for meter in known.meters], [gate.key for gate in known.gates],
     ]  # fmt: skip
 

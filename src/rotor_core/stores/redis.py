@@ -31,6 +31,9 @@ _log = logging.getLogger("rotor_core")
 
 T = TypeVar("T")
 
+LISTENS = 0.25
+"""Seconds for which the blocking face waits at most, with its first ticket, until it listens."""
+
 _KEYS = ("state", "open", "leases", "queue", "tickets", "learned", "coming")
 
 
@@ -80,7 +83,11 @@ class RedisStore:
 
     def reserve(self, ask: Ask) -> Grant:
         sure = self._calls.ready.is_set()
-        return self._granted(self._run(self._ledger.reserve(ask)), sure=sure)
+        grant = self._granted(self._run(self._ledger.reserve(ask)), sure=sure)
+        if isinstance(grant, Ticket) and not sure and self._calls.ready.wait(LISTENS):
+            # Asked again by a client that listens, it can be handed the slot, and cannot have missed that.
+            grant = self._granted(self._run(self._ledger.reserve(ask)), sure=True)
+        return grant
 
     async def areserve(self, ask: Ask) -> Grant:
         sure = self._calls.ready.is_set()

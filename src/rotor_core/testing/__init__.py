@@ -3,7 +3,8 @@
     store_suite    named behaviours, and one test that runs the machine
     machine        any sequence of operations, each answer held against the reference and against exact providers
     reference      the ledger once more: lists of charges, and every question answered by trying instants
-    naive          its windows
+    naive          its windows                 amounts    what a call took of each limit
+    plans          what the machine tries
     providers      limits as providers keep them, exactly
 
 It needs pytest and hypothesis, which Rotor itself does not.

@@ -22,14 +22,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rotor_core._ledger import NOTHING_USED, Ask, Demand, Grant, Option, Plan, Reservation, Used
-from rotor_core._model import BoundLimit, Limit
+from rotor_core._model import BoundLimit
 from rotor_core._state.window import Guards
 from rotor_core.stores.base import Store
+from rotor_core.testing.amounts import amount_used, counts_calls
 from rotor_core.testing.hands import Hands
 from rotor_core.testing.naive import Bucket
 from rotor_core.testing.plans import STARTS, TICK, demands, plans, spans, uses
 from rotor_core.testing.providers import Arrival, overdrawn
-from rotor_core.testing.reference import SAME, Held, Reference, Take, amount_used, counts_calls
+from rotor_core.testing.reference import SAME, Held, Reference, Take
 
 GUARDS = Guards(1 / 32, 5 / 32)
 """On the grid, so that instants are exact."""
@@ -314,4 +315,4 @@ def _same(a: float | None, b: float | None) -> bool:
     return a is b or (a is not None and b is not None and abs(a - b) <= SAME)
 
 
-__all__ = ["GUARDS", "LEASE", "Ledger", "Limit", "Machine", "machine"]
+__all__ = ["GUARDS", "LEASE", "Ledger", "Machine", "machine"]

@@ -147,7 +147,7 @@ def test_whoever_watches_before_the_connection_stands_is_called_when_it_does(mak
     of = plan(option("a", at_a_time(1)))
     held = store.reserve(ask(of))
     mine, called = ask(of), threading.Event()
-    assert isinstance(store.reserve(mine), Ticket)
+    assert isinstance(asyncio.run(store.areserve(mine)), Ticket)
     store.watch(mine.id, called.set)
 
     assert called.wait(10)
