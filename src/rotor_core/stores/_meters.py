@@ -30,7 +30,7 @@ class Holder(ABC):
     __slots__ = ("changes", "groups")
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.changes: int = 0
         self.groups: WeakSet[Group] | None = None
 
     @abstractmethod

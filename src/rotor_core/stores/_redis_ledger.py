@@ -227,7 +227,7 @@ class RedisLedger:
         records = tuple(record for record in self.view.records_of(mine.known) if record.limit.unit != "usd")
         if told:
             self._surprised(records, told)
-            return learn(Taught(subject, at, mine.grant.demand, used, records), told, trail, now)
+            return learn(Taught(subject, at, mine.grant.demand, used, records, mine.grant.asked_at), told, trail, now)
         for record in records:
             if record.raise_at is not None and record.raise_at <= now:
                 return probe(records, trail, now)
