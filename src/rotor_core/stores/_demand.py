@@ -113,10 +113,13 @@ class Least:
 
 
 def _parts(demand: Demand) -> tuple[int, int, int, int]:
-    asked = demand.max_tokens or demand.output_tokens
+    output, most = demand.output_tokens, demand.max_tokens
+    if most is not None and most < output:
+        output = most
+    asked = most or output
     return (
         1 << demand.input_tokens.bit_length() >> 1,
-        1 << demand.output_tokens.bit_length() >> 1,
+        1 << output.bit_length() >> 1,
         1 << asked.bit_length() >> 1,
         int(demand.audio_seconds),
     )
