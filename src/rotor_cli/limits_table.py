@@ -13,23 +13,26 @@ from rotor_cli.words import amount, bar, duration, fraction, limit_name, money
 
 
 def limits_table(told: Mapping[str, Any], *, width: int = WIDE, ascii_only: bool = False) -> RenderableType:
-    """A row for each limit under its deployment; in a narrow terminal, lines."""
+    """A row for each limit under its deployment, and below why those are held that were learned; in a narrow terminal, lines."""
     at, rows = told["at"], told["deployments"]
     if width < WIDE:
         return Group(*(_paragraph(row, at) for row in rows), store_note(told))
-    table = plain_table("deployment", "limit", "taken", "left", "from", "why")
+    table = plain_table("deployment", "limit", "taken", "left", "from")
+    why: list[Text] = []
     for row in rows:
         name: str = row["id"]
         if not row["limits"]:
-            table.add_row(name, Text("none" if row["known"] else "none known", style="dim"), "", "", "", "")
+            table.add_row(name, Text("none" if row["known"] else "none known", style="dim"), "", "", "")
         for limit in row["limits"]:
             full = fraction(limit)
             taken = Text(bar(full, 6, ascii_only=ascii_only), style=fill_style(full)).append(
                 f" {taken_text(limit)}", style=""
             )
-            table.add_row(name, figure(limit), taken, _left(limit, at), _source(limit, at), Text(limit["evidence"]))
+            table.add_row(name, figure(limit), taken, _left(limit, at), _source(limit, at))
             name = ""
-    return Group(table, store_note(told))
+            if limit["evidence"]:
+                why.append(Text(f"{row['id']} {limit_name(limit)}: {limit['evidence']}", style="dim"))
+    return Group(table, *why, store_note(told))
 
 
 def figure(limit: Mapping[str, Any]) -> Text:

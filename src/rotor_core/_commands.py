@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rotor_core._events import Event
-from rotor_core._ledger import Ask, Grant, Lesson, Reservation, Ticket, Told, Used
+from rotor_core._ledger import Ask, Grant, Learnt, Reservation, Ticket, Told, Used
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
 
@@ -159,8 +159,8 @@ def dispatched(reservation: Reservation) -> Flow[float | None]:
 
 def settle_as(
     reservation_id: str, used: Used, latency: float | None = None, told: tuple[Told, ...] = ()
-) -> Flow[Sequence[Lesson]]:
-    result: Sequence[Lesson] = yield Settle(reservation_id, used, latency, told)
+) -> Flow[Sequence[Learnt]]:
+    result: Sequence[Learnt] = yield Settle(reservation_id, used, latency, told)
     return result
 
 

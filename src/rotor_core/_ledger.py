@@ -314,6 +314,23 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
+class Kin:
+    """Two quotas whose remaining moves together: they are one. `evidence` is for people.
+
+    Where the names of both begin with `AUTO`, the ledger counts them as one from now on.
+    """
+
+    quotas: tuple[str, str]
+    evidence: str
+
+
+Learnt = Lesson | Kin
+
+AUTO: Final = "auto:"
+"""What the name of a quota begins with that the configuration leaves to be found: `quota: auto`."""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRecord:
     """One limit of a subject as the ledger holds it. `declared`: what the configuration says, None where it does not.
 

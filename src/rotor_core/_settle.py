@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rotor_core import _events as events
 from rotor_core._commands import Flow, draw, emit, now, rest, settle_as
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Lesson, Reservation, Used
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Kin, Learnt, Lesson, Reservation, Used
 from rotor_core._model import Deployment
 from rotor_core._outcome import Outcome
 from rotor_core._policy.headers import told_by_headers
@@ -26,7 +26,9 @@ def settle(
         counted = outcome.sent and REACTIONS[failure.kind].counted
         told = told_by_refusal(deployment.provider.name, failure, outcome.headers)
         lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
-        yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=bool(lessons))
+        yield from _put_to_rest(
+            deployment, reservation, outcome, pool, attempt, taught=any(isinstance(x, Lesson) for x in lessons)
+        )
     elif usage is not None:
         cost = (
             deployment.price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
@@ -45,15 +47,19 @@ def settle(
 def _tell_lessons(
     deployment: Deployment,
     reservation: Reservation,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[Learnt],
     odd: Sequence[str],
     pool: str,
     attempt: int,
 ) -> Flow[None]:
-    """Say which limits are held otherwise from now on, and which headers cannot be true."""
+    """Say which limits are held otherwise from now on, which quotas are one, and which headers cannot be true."""
     at = yield from now()
     request = reservation.id.rpartition(".")[0]
     for lesson in lessons:
+        if isinstance(lesson, Kin):
+            kin = events.QuotaSuspected(at, request, pool, attempt, lesson.quotas, lesson.evidence)
+            yield from emit(kin)
+            continue
         limit = lesson.limit
         yield from emit(
             events.LimitLearned(

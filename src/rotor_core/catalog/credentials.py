@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rotor_core._ledger import AUTO
 from rotor_core._model import Credential, Secret
 from rotor_core.catalog.urls import origin
 
@@ -66,11 +67,11 @@ def quota_id(base_url: str, name: str) -> str:
 def credentials(provider: str, base_url: str, keys: Iterable[Key], plan: str | None) -> tuple[Credential, ...]:
     """The credentials of a provider, numbered from 1. `plan`: of the keys that have none of their own.
 
-    A credential without a named quota is a quota of its own.
+    A credential without a named quota is a quota of its own; so is one with `auto`, until it is found to share one.
     """
     found: list[Credential] = []
     for number, key in enumerate(keys, 1):
         mark = fingerprint(base_url, key.secret)
-        quota = quota_id(base_url, key.quota) if key.quota else mark
+        quota = f"{AUTO}{mark}" if key.quota == "auto" else quota_id(base_url, key.quota) if key.quota else mark
         found.append(Credential(f"{provider}#{number}", key.secret, mark, quota, key.plan or plan))
     return tuple(found)

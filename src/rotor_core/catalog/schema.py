@@ -207,7 +207,11 @@ class KeySection(Section):
 
     env: Text | None = Field(None, description="Environment variable that holds the key.")
     value: Text | None = Field(None, description="The key itself: for tests and local servers only.")
-    quota: Text | None = Field(None, description="Name of the quota that keys of one organization or project share.")
+    quota: Text | None = Field(
+        None,
+        description="Name of the quota that keys of one organization or project share. `auto`: a quota of its own, until "
+        "what is left of it is seen to move together with another key's that says `auto`: then both count as one.",
+    )
     plan: Text | None = Field(None, description="The key's plan, where it is not the provider's.")
 
     @model_validator(mode="after")

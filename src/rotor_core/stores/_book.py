@@ -16,8 +16,9 @@ from weakref import WeakKeyDictionary
 from rotor_core._ledger import (
     AS_RESERVED,
     Ask,
+    Correct,
     Grant,
-    Lesson,
+    Learnt,
     Option,
     OptionReading,
     Plan,
@@ -34,6 +35,7 @@ from rotor_core.stores._demand import Want
 from rotor_core.stores._exchange import exchange
 from rotor_core.stores._handing import let_go, serve, serve_gates, unhold
 from rotor_core.stores._index import Entry, PlanIndex
+from rotor_core.stores._kin import Kindred, merged
 from rotor_core.stores._learning import corrections, learned, surprises, teach
 from rotor_core.stores._meters import Gate
 from rotor_core.stores._open import Open, actual_amounts
@@ -67,9 +69,14 @@ class Book:
         self.open: dict[str, Open] = {}
         self.coming: dict[str, Open] = {}
         self.queue = Queue()
-        self._indexes: WeakKeyDictionary[Plan, PlanIndex] = WeakKeyDictionary()
+        self.kindred = Kindred()
+        self.look_again()
         self._leases: list[tuple[float, str]] = []
         self.holding = 0
+
+    def look_again(self) -> None:
+        """Let every plan's index be made anew: options draw on other limits than before."""
+        self._indexes: WeakKeyDictionary[Plan, PlanIndex] = WeakKeyDictionary()
 
     def note(self, *effect: Any) -> None:
         if self.shared:
@@ -158,7 +165,7 @@ class Book:
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told], now: float
-    ) -> list[Lesson]:
+    ) -> list[Learnt]:
         """See `Store.settle`."""
         known = self.open.get(reservation_id)
         if known is None:
@@ -168,13 +175,18 @@ class Book:
         if told and any(self.jitter.refused(moment) for moment in surprises(known, told)):
             self._guard()
         changes = learned(self.shelf, known, used, told, now) if known.subject else ()
+        kin = self.kindred.told(known, [c for c in changes if isinstance(c, Correct)]) if changes else []
+        if self.kindred.families and used.requests == 0:
+            self.kindred.took(known, known.amounts, -1)
         if changes:
             for key, more in corrections(self.shelf, known, actual, changes).items():
                 self.note("corrected", key, more)
         self.end(reservation_id, now, actual, latency)
         lessons = teach(self.shelf, known.subject, changes, now) if changes else []
+        if kin:
+            merged(self, kin, now)
         serve(self, known, now)
-        return lessons
+        return [*lessons, *kin]
 
     def rest(self, scope: str, until: float, reason: str, now: float) -> None:
         """See `Store.rest`."""
@@ -201,10 +213,11 @@ class Book:
             for scope in option.scopes:
                 self.note("unrest", scope)
                 self.shelf.unrest(scope)
-            for key in list(self.shelf.learned.get(option.subject, ())):
+            subject = self.shelf.stand_in(option.subject)
+            for key in list(self.shelf.learned.get(subject, ())):
                 self.note("drop", key, now)
                 self.shelf.drop(key, now)
-            self.shelf.trails.pop(option.subject, None)
+            self.shelf.trails.pop(subject, None)
             if windows:
                 for meter in self.shelf.of(option, now)[0]:
                     self.note("empty", meter.key, now)
@@ -246,7 +259,8 @@ class Book:
         option, now = entry.option, want.now
         rested = self.shelf.wake(option, now, at) if want.rests else None
         reservation = Reservation(ask.id, option.id, at, asked_at, at + self.lease, ask.demand, rested)
-        known = Open(reservation, option.subject, option.price, entry.meters, entry.gates, entry, ask)
+        subject = self.shelf.stand_in(option.subject)
+        known = Open(reservation, subject, option.price, entry.meters, entry.gates, entry, ask)
         amounts = want.amounts.takes(entry)
         self.put(known, now, at, amounts)
         if self.shared:
@@ -258,6 +272,8 @@ class Book:
         reservation = known.reservation
         self.shelf.stats_of(reservation.deployment).served += 1
         known.charge(now, at, amounts, self.guards.soon)
+        if self.kindred.families:
+            self.kindred.took(known, amounts)
         if known.subject:
             demand = reservation.demand
             self.shelf.trail_of(known.subject).sent(at, demand.requests, demand.input_tokens, demand.output_tokens)

@@ -40,15 +40,15 @@ def read_option(option: Option, shelf: Shelf, reserved: Mapping[str, float], now
         available_at=at if at < inf else None,
         resting=rest.reason if rest else None,
         rests_until=rest.until if rest else None,
-        limits=tuple(readings[key] for key in _in_order(option, readings)),
+        limits=tuple(readings[key] for key in _in_order(option, readings, shelf)),
         served=stats.served if stats else 0,
         latency=stats.latency if stats else None,
     )
 
 
-def _in_order(option: Option, readings: Mapping[str, LimitReading]) -> list[str]:
+def _in_order(option: Option, readings: Mapping[str, LimitReading], shelf: Shelf) -> list[str]:
     """Declared limits as they were declared, then those that were learned."""
-    declared = [bound.key for bound in option.limits]
+    declared = [bound.key if bound.key in readings else shelf.stand_in(bound.key) for bound in option.limits]
     return declared + [key for key in readings if key not in declared]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rotor_core._ledger import Demand, LimitRecord, Reservation
 from rotor_core._model import Limit, Price
 from rotor_core.stores._handing import keep, unhold
+from rotor_core.stores._kin import merge
 from rotor_core.stores._meters import Gate, Meter, Rest
 from rotor_core.stores._open import Open
 
@@ -224,6 +225,7 @@ _APPLIED: Final[dict[str, Callable[..., None]]] = {
     "hold": _hold,
     "drop": _on_shelf("drop"),
     "block": _on_shelf("block"),
+    "merge": merge,
 }
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -239,6 +241,7 @@ def dump(book: Book) -> dict[str, Any]:
         "gates": [[g.key, _written(g.limit), g.slots.dump()] for g in shelf.gates.values()],
         "rests": [[r.scope, r.until, r.reason, r.told] for r in shelf.rests.values()],
         "stats": [[name, s.served, s.latency] for name, s in shelf.stats.items() if s.served],
+        "stands": shelf.stands,
         "learned": {subject: keys for subject, keys in shelf.learned.items() if keys},
         "open": [
             [_written_open(k), k.reservation.at, k.at, k.since, k.due, k.moved, k.amounts, k.marks, k.taken, k.corrected]
@@ -272,6 +275,7 @@ def load(book: Book, data: Any, now: float = 0.0) -> None:
     for name, served, latency in data["stats"]:
         stats = shelf.stats_of(name)
         stats.served, stats.latency = served, latency
+    shelf.stands.update(data.get("stands", {}))
     shelf.learned.update({subject: list(keys) for subject, keys in data["learned"].items()})
     for row in data["open"]:
         _load_open(book, row)

@@ -22,9 +22,14 @@ _log = logging.getLogger("rotor_core")
 
 
 class Shelf:
-    """`changed`: the subjects whose options draw on other limits than before, in order. `note` is told what was made."""
+    """`changed`: the subjects whose options draw on other limits than before, in order. `note` is told what was made.
 
-    __slots__ = ("_expiring", "changed", "gates", "guards", "learned", "meters", "note", "rests", "stats", "trails")
+    `stands`: which quota stands for another one, of those that turned out to be one.
+    """
+
+    __slots__ = (
+        "_expiring", "changed", "gates", "guards", "learned", "meters", "note", "rests", "stands", "stats", "trails",
+    )  # fmt: skip
 
     def __init__(self, guards: Guards, note: Callable[..., None]) -> None:
         self.guards, self.note = guards, note
@@ -35,6 +40,7 @@ class Shelf:
         self.learned: dict[str, list[str]] = {}
         self.trails: dict[str, Trail] = {}
         self.changed: list[str] = []
+        self.stands: dict[str, str] = {}
         self._expiring: list[tuple[float, str]] = []
 
     # --- finding -----------------------------------------------------------------------------------------------------
@@ -43,7 +49,7 @@ class Shelf:
         """An option's meters and gates, made when first seen. A declared limit that differs from the one known replaces it."""
         timed = [self._declared(bound, now) for bound in option.limits if not at_a_time(bound.limit)]
         gates = tuple(self._gate(bound) for bound in option.limits if at_a_time(bound.limit))
-        for key in self.learned.get(option.subject, ()):
+        for key in self.learned.get(self.stand_in(option.subject), ()):
             meter = self.meters[key]
             if meter not in timed:
                 timed.append(meter)
@@ -62,11 +68,12 @@ class Shelf:
         return found
 
     def _declared(self, bound: BoundLimit, now: float) -> Meter:
-        meter = self.meters.get(bound.key)
+        key = self.stand_in(bound.key)
+        meter = self.meters.get(key)
         if meter is None:
-            self.note("meter", bound.key, bound.limit, now)
-            return self.make(bound.key, bound.limit, now)
-        if meter.record.declared != bound.limit:
+            self.note("meter", key, bound.limit, now)
+            return self.make(key, bound.limit, now)
+        if key == bound.key and meter.record.declared != bound.limit:
             known = meter.record.declared
             if known is not None and known.value != bound.limit.value:
                 _log.info("limit %s was %g and is declared as %g now", bound.key, known.value, bound.limit.value)
@@ -149,6 +156,50 @@ class Shelf:
             meter = self.meters.get(key)
             if meter is not None and meter.record.expires_at is not None and meter.record.expires_at <= now:
                 yield key
+
+    # --- quotas that are one -----------------------------------------------------------------------------------------
+
+    def stand_in(self, key: str) -> str:
+        """The limit that stands for a limit, or the subject for a subject: most often itself."""
+        if not self.stands:
+            return key
+        quota, bar, rest = key.partition("|")
+        return f"{self.stands.get(quota, quota)}{bar}{rest}"
+
+    def merge(self, quota: str, other: str, now: float) -> dict[str, Meter]:
+        """Let `quota` stand for `other`: by the keys of the other's meters those that stand for them.
+
+        The provider has counted both together, so what is taken is the larger of what both had settled, and what is in
+        flight on either. What was in flight on the other has to be out of its meters, and is charged by whoever calls.
+        """
+        self.stands = {known: quota if by == other else by for known, by in self.stands.items()} | {other: quota}
+        replaced = [meter for key, meter in self.meters.items() if key.startswith(f"{other}|")]
+        found = {meter.key: self._stand_in_for(meter, now) for meter in replaced}
+        for subject in [subject for subject in self.learned if subject.startswith(f"{other}|")]:
+            mine = self.learned.setdefault(self.stand_in(subject), [])
+            mine += [key for key in map(self.stand_in, self.learned.pop(subject)) if key not in mine]
+            self.changed += [subject, self.stand_in(subject)]
+        for subject in [subject for subject in self.trails if subject.startswith(f"{other}|")]:
+            self.trails.setdefault(self.stand_in(subject), self.trails.pop(subject))
+        return found
+
+    def _stand_in_for(self, meter: Meter, now: float) -> Meter:
+        """The meter that stands for one from now on, with what that had counted."""
+        record = replace(meter.record, key=self.stand_in(meter.key))
+        mine = self.meters.get(record.key)
+        if mine is None:
+            mine = self.meters[record.key] = Meter(record, self.guards, now)
+        elif mine.record.seen_at is None and record.seen_at is not None:
+            mine.change_to(replace(record, declared=mine.record.declared), self.guards, now)
+        self.expires(record)
+        more = meter.window.used(now) - (mine.window.used(now) - mine.flying - mine.coming)
+        if more > 0:
+            mine.window.charge(now, now, more)
+            mine.corrected += more
+        mine.changes += 1
+        del self.meters[meter.key]
+        meter.eased()
+        return mine
 
     # --- rests -------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from rotor_core._ledger import (
     NOTHING_USED,
     Ask,
     Grant,
-    Lesson,
+    Learnt,
     Option,
     Refusal,
     Reservation,
@@ -173,7 +173,7 @@ class Machine:
 
     def _settle_later(
         self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told]
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         self._over(reservation_id)
         self._post.settle(reservation_id, used, latency, told)
         self._send_post()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from rotor_core._ledger import Ask, Grant, Lesson, Option, OptionReading, Told, Used
+from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Told, Used
 
 
 class Store(Protocol):
@@ -47,7 +47,7 @@ class Store(Protocol):
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         """Replace what was reserved by what was used, free the slot, and learn from what the answer told.
 
         A second or late settle changes nothing. An id of a waiting ticket is taken out of its queue. Returns the limits
@@ -57,7 +57,7 @@ class Store(Protocol):
 
     async def asettle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]: ...
+    ) -> Sequence[Learnt]: ...
 
     def rest(self, scope: str, until: float, reason: str) -> None:
         """Keep every option of `scope` out until an instant; the longest rest wins."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rotor_core._errors import ConfigError
-from rotor_core._ledger import Ask, Grant, Lesson, Option, OptionReading, Told, Used
+from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Told, Used
 from rotor_core._state.window import Guards
 from rotor_core.stores._book import Book
 from rotor_core.stores._fork import LOCK, outlive_forks
@@ -71,7 +71,7 @@ class MemoryStore:
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         with self._turn as now:
             if self._turn.nested:
                 self._turn.later.append(lambda: self._book.settle(reservation_id, used, latency, told, now))
@@ -121,7 +121,7 @@ class MemoryStore:
 
     async def asettle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         return self.settle(reservation_id, used, latency, told)
 
     async def arest(self, scope: str, until: float, reason: str) -> None:

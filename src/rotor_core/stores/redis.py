@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from rotor_core._errors import StoreError
-from rotor_core._ledger import Ask, Grant, Lesson, Option, OptionReading, Ticket, Told, Used
+from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Ticket, Told, Used
 from rotor_core.stores._fork import LOCK, outlive_forks
 from rotor_core.stores._redis_calls import Calls
 from rotor_core.stores._redis_errors import split
@@ -107,13 +107,13 @@ class RedisStore:
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         self._calls.forget(reservation_id)
         return self._run(self._ledger.settle(reservation_id, used, latency, told))
 
     async def asettle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         self._calls.forget(reservation_id)
         return await self._arun(self._ledger.settle(reservation_id, used, latency, told))
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rotor_core._errors import ConfigError, StoreError
-from rotor_core._ledger import NOTHING_USED, Ask, Grant, Lesson, Option, OptionReading, Told, Used
+from rotor_core._ledger import NOTHING_USED, Ask, Grant, Learnt, Option, OptionReading, Told, Used
 from rotor_core._state.window import Guards
 from rotor_core.stores._book import Book
 from rotor_core.stores._fork import LOCK, outlive_forks
@@ -110,7 +110,7 @@ class SqliteStore:
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         settling = _settling(reservation_id, used, latency, told)
         return () if self._turns.later(settling) else self._turns.turn(settling)
 
@@ -152,7 +152,7 @@ class SqliteStore:
 
     async def asettle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         settling = _settling(reservation_id, used, latency, told)
         return () if self._turns.later(settling) else await self._soon(settling)
 
@@ -243,7 +243,7 @@ class SqliteStore:
             self._turns.look()
 
 
-def _settling(ident: str, used: Used, latency: float | None, told: Sequence[Told]) -> Doing[Sequence[Lesson]]:
+def _settling(ident: str, used: Used, latency: float | None, told: Sequence[Told]) -> Doing[Sequence[Learnt]]:
     return lambda book, now: book.settle(ident, used, latency, told, now)
 
 

@@ -17,7 +17,7 @@ from rotor_core._errors import StoreError
 from rotor_core._ledger import (
     Ask,
     Grant,
-    Lesson,
+    Learnt,
     Option,
     OptionReading,
     Told,
@@ -108,7 +108,7 @@ class Steady(Machine):
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         ident = self._settled_here(reservation_id, used, latency)
         if ident is None:
             return ()
@@ -200,7 +200,7 @@ class Steady(Machine):
 
     async def asettle(
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
-    ) -> Sequence[Lesson]:
+    ) -> Sequence[Learnt]:
         ident = self._settled_here(reservation_id, used, latency)
         if ident is None:
             return ()

@@ -229,7 +229,9 @@ class _Filler:
         if len(text) < least:
             text = (f"{text} " if text else "a") * (least // max(1, len(text)) + 1)
             text = text[:least]
-        return text if most is None or len(text) <= int(most) else _cut(text, int(most), nth)
+        if most is not None and len(text) > int(most):
+            text = _cut(text, int(most), nth)
+        return text.ljust(least, "a")  # a cut ends no word with a blank, and may be too short for it
 
     def _patterned(self, pattern: str, text: str) -> str:
         try:
