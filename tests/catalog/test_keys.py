@@ -169,3 +169,10 @@ def test_no_window_and_no_repr_shows_the_secret(read, local) -> None:
 def test_a_plan_stands_with_the_key_or_else_with_the_provider(read) -> None:
     source = {"providers": {"acme": {"plan": "free", "keys": [{"value": "a"}, {"value": "b", "plan": "developer"}]}}}
     assert [c.plan for c in _credentials(read(source))] == ["free", "developer"]
+
+
+def test_quotas_to_be_found_are_two_until_they_are_found_to_be_one(read, local) -> None:
+    keys = [{"value": "a", "quota": "auto"}, {"value": "b", "quota": "auto"}]
+    held = _credentials(read(local({"rpm": 5}, {"keys": keys})))
+    assert [c.quota for c in held] == [f"auto:{c.fingerprint}" for c in held]
+    assert held[0].quota != held[1].quota

@@ -5,7 +5,7 @@ from tests.kernel.made import Script, answer, deployment, failure, reservation, 
 
 from rotor_core import _commands as c
 from rotor_core._flow import run, settle, stream
-from rotor_core._ledger import Lesson
+from rotor_core._ledger import Kin, Lesson
 from rotor_core._model import Limit
 from rotor_core._outcome import Chunk, Failure, Outcome, Usage
 from rotor_core._policy.next_step import LEAST_TOLD
@@ -96,3 +96,14 @@ def test_a_wait_that_was_told_is_kept_whatever_was_learned():
     script.play(settle(deployment(), reservation(), Outcome(None, Failure("rate_limit", retry_after=9.0))))
 
     assert script.of(c.Rest)[0].until == 109.0
+
+
+def test_quotas_that_are_one_are_said_and_are_no_reason_to_rest_for_less():
+    script = Script({c.Settle: [(Kin(("auto:p", "auto:q"), "they move together"),)]})
+
+    script.play(settle(deployment(), reservation(), Outcome(None, Failure("rate_limit")), pool="main"))
+
+    [event] = [event for event in script.events() if event.name == "quota_suspected"]
+    assert (event.request, event.pool, event.quotas) == ("r", "main", ("auto:p", "auto:q"))
+    assert event.evidence == "they move together"
+    assert script.of(c.Rest)[0].until == 105.0

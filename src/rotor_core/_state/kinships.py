@@ -105,6 +105,12 @@ class Kinships:
         self._pairs: dict[str, dict[tuple[str, str], _Pair]] = {}
         self._reported: set[tuple[str, str]] = set()
 
+    def counts(self, family: str, quota: str, since: float) -> None:
+        """From `since` on this quota's calls are told; what was sent before is not known."""
+        member = self._member(family, quota)
+        if member is not None:
+            member.lost = since
+
     def took(self, family: str, quota: str, at: float, amount: float) -> None:
         """A call of ours on a quota, sent at `at`; a negative amount takes one back that was not counted."""
         member = self._member(family, quota)

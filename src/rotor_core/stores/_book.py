@@ -175,7 +175,7 @@ class Book:
         if told and any(self.jitter.refused(moment) for moment in surprises(known, told)):
             self._guard()
         changes = learned(self.shelf, known, used, told, now) if known.subject else ()
-        kin = self.kindred.told(known, [c for c in changes if isinstance(c, Correct)]) if changes else []
+        kin = self.kindred.told(known, [c for c in changes if isinstance(c, Correct)], now) if changes else []
         if self.kindred.families and used.requests == 0:
             self.kindred.took(known, known.amounts, -1)
         if changes:

@@ -35,7 +35,7 @@ class Kindred:
             if family is not None and amount:
                 self.kinships.took(family, quota_of(meter.key), known.at, sign * amount)
 
-    def told(self, known: Open, wanted: Sequence[Correct]) -> list[Kin]:
+    def told(self, known: Open, wanted: Sequence[Correct], now: float) -> list[Kin]:
         """Compare a provider's figures, before they are made ours; what is found."""
         found: list[Kin] = []
         if known.taken is None or known.entry is None:
@@ -45,7 +45,7 @@ class Kindred:
         for i, meter in enumerate(known.meters):
             if meter.key not in used or quota_of(meter.key) != quota:
                 continue
-            self._know(meter, origin, known, known.amounts[i])
+            self._know(meter, origin, now)
             beyond = used[meter.key] - known.taken[i] + known.corrected[i]
             pair = self.kinships.told(self.families[meter.key], quota, known.at, beyond)
             if pair is not None:
@@ -58,12 +58,12 @@ class Kindred:
                 )
         return found
 
-    def _know(self, meter: Meter, origin: str, known: Open, amount: float) -> None:
-        """The family of a limit. When that is first known, or another one now, it begins with the call at hand."""
+    def _know(self, meter: Meter, origin: str, now: float) -> None:
+        """Know a limit by its family, from now on."""
         family = f"{origin}|{meter.key.partition('|')[2]}|{meter.limit.value:g}"
         if self.families.get(meter.key) != family:
             self.families[meter.key] = family
-            self.kinships.took(family, quota_of(meter.key), known.at, amount)
+            self.kinships.counts(family, quota_of(meter.key), now)
 
     def forget(self, quota: str) -> None:
         self.kinships.forget(quota)
@@ -90,19 +90,27 @@ def merge(book: Book, quota: str, other: str, now: float) -> None:
     quota, other = shelf.stands.get(quota, quota), shelf.stands.get(other, other)
     if quota == other:
         return
-    moved = [(known, i) for known in book.open.values() for i, m in enumerate(known.meters) if quota_of(m.key) == other]
+    moved = [
+        (known, i)
+        for known in book.open.values()
+        for i, meter in enumerate(known.meters)
+        if quota_of(meter.key) in (quota, other)
+    ]
     for known, i in moved:
         known.meters[i].window.change(now, known.at, known.amounts[i], known.marks[i], 0.0)
     stand_in = shelf.merge(quota, other, now)
     for known, i in moved:
-        meter, amount = stand_in[known.meters[i].key], known.amounts[i]
-        known.meters = (*known.meters[:i], meter, *known.meters[i + 1 :])
+        old, amount = known.meters[i], known.amounts[i]
+        meter = stand_in.get(old.key, old)
         known.marks[i] = meter.window.charge(now, max(known.at, now), amount)
+        if meter is old:
+            continue
+        known.meters = (*known.meters[:i], meter, *known.meters[i + 1 :])
+        known.entry, known.taken = None, None  # what was counted when it was sent was counted elsewhere
         if known.due:
             meter.flying += amount
         else:
             meter.coming += amount
-        known.entry, known.taken = None, None  # what was counted when it was sent was counted elsewhere
     for known in book.open.values():
         known.subject = shelf.stand_in(known.subject)
     book.kindred.forget(other)

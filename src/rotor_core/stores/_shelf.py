@@ -170,7 +170,7 @@ class Shelf:
         """Let `quota` stand for `other`: by the keys of the other's meters those that stand for them.
 
         The provider has counted both together, so what is taken is the larger of what both had settled, and what is in
-        flight on either. What was in flight on the other has to be out of its meters, and is charged by whoever calls.
+        flight on either: whoever calls takes that out of both before, and puts it back.
         """
         self.stands = {known: quota if by == other else by for known, by in self.stands.items()} | {other: quota}
         replaced = [meter for key, meter in self.meters.items() if key.startswith(f"{other}|")]
@@ -192,7 +192,7 @@ class Shelf:
         elif mine.record.seen_at is None and record.seen_at is not None:
             mine.change_to(replace(record, declared=mine.record.declared), self.guards, now)
         self.expires(record)
-        more = meter.window.used(now) - (mine.window.used(now) - mine.flying - mine.coming)
+        more = meter.window.used(now) - mine.window.used(now)
         if more > 0:
             mine.window.charge(now, now, more)
             mine.corrected += more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rotor_core._ledger import NOTHING_USED, Told, Used
+from rotor_core._ledger import NOTHING_USED, Lesson, Told, Used
 from rotor_core.stores.base import Store
 from rotor_core.testing._suite_made import ask, granted, instant, option, per_minute, plan, refused, taken
 from rotor_core.testing.hands import Hands
@@ -23,7 +23,9 @@ class Learning:
         a, b = option("a", subject=SUBJECT, model="model"), option("b", subject=SUBJECT, model="model")
         mine = granted(store.reserve(ask(plan(a))))
         lessons = store.settle(mine.id, Used(1, 10, 10), 0.5, [told()])
-        assert [(lesson.subject, lesson.before, lesson.limit.value) for lesson in lessons] == [(SUBJECT, None, 3.0)]
+        (lesson,) = lessons
+        assert isinstance(lesson, Lesson)
+        assert (lesson.subject, lesson.before, lesson.limit.value) == (SUBJECT, None, 3.0)
         for asked in (store, other):
             granted(asked.reserve(ask(plan(b))))
         refused(other.reserve(ask(plan(b), max_wait=0.0)))
@@ -40,6 +42,7 @@ class Learning:
     def test_a_declared_limit_is_corrected_and_a_reset_takes_that_back(self, store: Store, other: Store) -> None:
         a = option("a", per_minute(8), subject=SUBJECT, model="model")
         (lesson,) = store.settle(granted(store.reserve(ask(plan(a)))).id, Used(1, 10, 10), 0.5, [told()])
+        assert isinstance(lesson, Lesson)
         assert (lesson.before, lesson.limit.value) == (8, 3.0)
         assert other.read([a])[0].limits[0].limit.value == 3.0
         other.reset([a])
