@@ -285,3 +285,28 @@ def test_whatever_is_told_the_ledger_goes_on_and_keeps_its_reservations(window, 
 
     assert store.reserve(ask(of, id=kept.id)) is kept
     store.settle(kept.id, ONE)
+
+
+def test_grants_for_the_next_period_are_not_taken_for_what_others_took_of_this_one():
+    store, hands = world()
+    one = learner(rpm(5, "calendar"))
+    of = plan(one)
+    mine = [store.reserve(ask(of, demand=Demand(10, 5), max_wait=100.0)) for _ in range(8)]
+    assert sum(grant.at > hands.at + 1 for grant in mine) == 3
+    hands.at += 1
+
+    store.settle(mine[4].id, ONE, 0.1, [header(0.0, limit=5.0)])
+
+    assert reading(store, one).used + reading(store, one).reserved == pytest.approx(5)
+
+
+def test_a_correction_counts_as_made_only_as_far_as_it_could_be():
+    store, hands = world()
+    one = learner(rpm(30))
+    of = plan(one)
+    first, second = (store.reserve(ask(of, demand=Demand(10, 5))) for _ in range(2))
+    hands.at += 0.5
+    store.settle(first.id, ONE, 0.1, [header(30.0)])
+    store.settle(second.id, ONE, 0.1, [header(28.0)])
+
+    assert reading(store, one).remaining == pytest.approx(28, abs=0.6)

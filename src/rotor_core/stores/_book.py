@@ -179,7 +179,7 @@ class Book:
         if self.kindred.families and used.requests == 0:
             self.kindred.took(known, known.amounts, -1)
         if changes:
-            for key, more in corrections(self.shelf, known, actual, changes).items():
+            for key, more in corrections(self.shelf, known, actual, changes, now).items():
                 self.note("corrected", key, more)
         self.end(reservation_id, now, actual, latency)
         lessons = teach(self.shelf, known.subject, changes, now) if changes else []

@@ -46,7 +46,7 @@ class Kindred:
             if meter.key not in used or quota_of(meter.key) != quota:
                 continue
             self._know(meter, origin, now)
-            beyond = used[meter.key] - known.taken[i] + known.corrected[i]
+            beyond = used[meter.key] - known.taken[i][0] + known.corrected[i]
             pair = self.kinships.told(self.families[meter.key], quota, known.at, beyond)
             if pair is not None:
                 limit = meter.limit

@@ -48,7 +48,9 @@ def surprises(known: Open, told: Sequence[Told]) -> list[float]:
     ]
 
 
-def corrections(shelf: Shelf, known: Open, actual: list[float], changes: Sequence[Change]) -> dict[str, float]:
+def corrections(
+    shelf: Shelf, known: Open, actual: list[float], changes: Sequence[Change], now: float
+) -> dict[str, float]:
     """Put the provider's figures into what the call is settled as; by how much, by key."""
     wanted = [change for change in changes if isinstance(change, Correct)]
     if not wanted:
@@ -57,12 +59,12 @@ def corrections(shelf: Shelf, known: Open, actual: list[float], changes: Sequenc
         meter = shelf.meters.get(correct.key)
         if meter is not None:
             meter.watched = True
-    found = known.corrections(wanted)
-    for i, meter in enumerate(known.meters):
-        more = found.get(meter.key)
-        if more is not None:
-            actual[i] += more
-            meter.corrected += more
+    found: dict[str, float] = {}
+    for i, more in known.corrections(wanted).items():
+        made = known.correct(i, more, now)
+        if made:
+            found[known.meters[i].key] = made
+            actual[i] += made
     return found
 
 

@@ -76,6 +76,12 @@ class Meter(Holder):
     def opens_at(self, now: float, amount: float) -> float:
         return self.window.earliest(now, now, amount)
 
+    def taken(self, now: float) -> tuple[float, float]:
+        """What counts as of `now`, at least and at most: of a calendar, grants to come may be for this period or a later one."""
+        used = self.window.used(now)
+        least = max(0.0, used - self.coming)
+        return least, used if self.limit.window == "calendar" else least
+
     def change_to(self, record: LimitRecord, guards: Guards, now: float) -> None:
         """Count by another limit from now on; what is taken stays taken."""
         old, limit = self.record.limit, record.limit

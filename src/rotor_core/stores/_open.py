@@ -18,7 +18,7 @@ class Open:
     """`amounts` and `marks` go with `meters`; `at` is when the charges count from, `since` when slots were taken.
 
     `due`: its charges are for now, not for an instant to come. `taken` and `corrected`: for each meter what counted as
-    taken just after this was charged, and the meter's corrections up to then. `moved`: how often it was exchanged.
+    taken just after this was charged, at least and at most, and the meter's corrections up to then. `moved`: how often it was exchanged.
     """
 
     __slots__ = (
@@ -42,7 +42,7 @@ class Open:
         self.marks: list[float] = []
         self.at = self.since = reservation.at
         self.due, self.moved = True, 0
-        self.taken: list[float] | None = None
+        self.taken: list[tuple[float, float]] | None = None
         self.corrected: list[float] = []
 
     def charge(self, now: float, at: float, amounts: list[float], soon: float) -> None:
@@ -118,26 +118,40 @@ class Open:
             for gate in self.gates:
                 gate.changes += 1
 
-    def corrections(self, wanted: Sequence[Correct]) -> dict[str, float]:
-        """By how much a provider's own figures differ from ours, by key.
+    def correct(self, i: int, more: float, now: float) -> float:
+        """Let a meter have counted so much more (or less); by how much that changed what it counts."""
+        meter, amount = self.meters[i], self.amounts[i]
+        before = meter.window.used(now)
+        meter.window.change(now, self.at, amount, self.marks[i], amount + more)
+        made = meter.window.used(now) - before
+        self.amounts[i] += made
+        meter.corrected += made
+        if self.due:
+            meter.flying += made
+        return made
+
+    def corrections(self, wanted: Sequence[Correct]) -> dict[int, float]:
+        """By how much a provider's own figures differ from ours, by the meter's place.
 
         `wanted` says what counts as taken there just after this call. What other calls of ours had in flight may or may
         not be part of that, so a figure lower than ours counts only as far as it is lower than without them.
         """
-        found: dict[str, float] = {}
+        found: dict[int, float] = {}
         if self.taken is None:
             return found
         for correct in wanted:
             for i, meter in enumerate(self.meters):
                 if meter.key != correct.key:
                     continue
-                more = correct.used - self.taken[i] - (meter.corrected - self.corrected[i])
+                least, most = self.taken[i]
+                told = correct.used - (meter.corrected - self.corrected[i])
+                more = max(0.0, told - most) or min(0.0, told - least)
                 if more < 0:
                     others = max(0.0, meter.flying - self.amounts[i])
                     more = min(0.0, more + others + (0.0 if correct.whole else self.amounts[i]))
                     more = max(more, -meter.window.used(self.at)) if correct.whole else more
                 if abs(more) > _NOISE * max(1.0, meter.limit.value):
-                    found[meter.key] = more
+                    found[i] = more
         return found
 
     def _fly(self, now: float, *, due: bool) -> None:
@@ -149,7 +163,7 @@ class Open:
                 continue
             meter.flying += amount
             if self.taken is not None:
-                self.taken.append(meter.window.used(now) - meter.coming)
+                self.taken.append(meter.taken(now))
                 self.corrected.append(meter.corrected)
 
     def _land(self) -> None:

@@ -289,7 +289,7 @@ def _load_open(book: Book, row: Any) -> None:
     if known is not None:
         _, _, known.at, known.since, known.due, known.moved, amounts, marks, taken, corrected = row
         known.amounts, known.marks, known.corrected = list(amounts), list(marks), list(corrected)
-        known.taken = None if taken is None else list(taken)
+        known.taken = None if taken is None else [(least, most) for least, most in taken]
         book.enter(known)
 
 
