@@ -22,6 +22,7 @@ from rotor_core.catalog.schema import json_schema
 from rotor_core.catalog.sources import catalog_from, found_config
 from rotor_core.catalog.starter import starter
 from rotor_core.plugins import Plugins, installed
+from rotor_core.stores.sqlite import SqliteStore
 
 
 @click.group()
@@ -70,19 +71,20 @@ def _findings(file: Path | None) -> tuple[str, Sequence[Finding]]:
 def _store_findings(file: Path | None, plugins: Plugins) -> Iterator[Finding]:
     """Whether the store is there. A ledger in a file that is not there yet is made when it is first used."""
     catalog = catalog_from(file, os.environ, plugins.providers, plugins.rankings, plugins.stores)
-    scheme, _, path = catalog.store.partition(":///")
-    if scheme == "sqlite" and not Path(path).exists() and Path(path).absolute().parent.is_dir():
-        return
     try:
+        if catalog.store.startswith("sqlite:"):
+            place = SqliteStore.named(catalog.store).path
+            if not place.exists() and place.parent.is_dir():
+                return
         reach_store(catalog, plugins)
     except ConfigError as error:
         yield Finding.of(error)
     except StoreError as error:
         refused = catalog.policy.on_store_error == "refuse"
         meant = "every request will be refused" if refused else "each process would go on with its share of the limits"
-        place = without_password(catalog.store)
+        named = without_password(catalog.store)
         words = " ".join(str(error).split())
-        which = "" if place in words else f"the store {place} is out of reach: "
+        which = "" if named in words else f"the store {named} is out of reach: "
         text = f"{which}{words}; {meant} (policy.on_store_error)"
         problem = ConfigError(text, file=catalog.source, key="store")
         yield Finding.of(problem, "error" if refused else "warning")

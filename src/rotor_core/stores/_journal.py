@@ -69,6 +69,10 @@ class Journal:
             raise malformed(self._file.path, IndexError("no rows"))
         return float(found[0][0])
 
+    def untouched(self) -> bool:
+        """Whether nothing was ever written here."""
+        return self._file.rows("SELECT max(seq) FROM journal") == [(1,)]
+
     def snapshot(self) -> Snapshot:
         """The last one."""
         try:

@@ -153,7 +153,8 @@ class LedgerFile:
     def _begin(self) -> None:
         connection = self._connected()
         now = time.monotonic()
-        if now - self._looked > _LOOK_AGAIN:
+        look = now - self._looked > _LOOK_AGAIN
+        if look:
             self._looked = now
             if self._inode != _inode(self.path):
                 self.close()
@@ -161,6 +162,19 @@ class LedgerFile:
         if connection.in_transaction:  # an interrupt fell between two steps
             connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
+        if look:
+            self._still_known(connection)
+
+    def _still_known(self, connection: sqlite3.Connection) -> None:
+        """A later release may have made the tables anew since this was opened. Raises `StoreError`."""
+        try:
+            known = self._known(connection)
+        except BaseException:
+            self.close()
+            raise
+        if not known:
+            self.close()
+            raise foreign(self.path)
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -50,7 +50,7 @@ class FileTurns:
         self._later: deque[Doing[object]] = deque()
         self.book = self._make()
         self.seq: int | None = None
-        self._ledger = ""
+        self._ledger = self._retold = ""
         self._opened: int = 0
 
     # --- turns -------------------------------------------------------------------------------------------------------
@@ -172,6 +172,7 @@ class FileTurns:
         self.file.begin(wait=wait)
         with self.seen:
             try:
+                self._tell_anew()
                 self._catch_up()
                 self._at = now = max(self._at, self.clock())
                 self.book.begin(now)
@@ -186,7 +187,7 @@ class FileTurns:
     def _undo(self) -> None:
         """Forget what this turn did, here as in the file."""
         self.file.roll_back()
-        self.seq = None
+        self.seq, self._retold = None, ""
         try:
             self.file.look()
             self._catch_up()
@@ -208,7 +209,9 @@ class FileTurns:
 
     def _catch_up(self) -> None:
         """Bring the book to where the journal is."""
-        if self.file.id != self._ledger:
+        if self.file.id not in (self._ledger, self._retold):
+            if self._ledger and self._journal.untouched():
+                return  # who writes next tells it what is known here: until then that stands
             self.seq, self._ledger = None, self.file.id
         rows = None if self.seq is None else self._journal.news(self.seq)
         try:
@@ -219,10 +222,24 @@ class FileTurns:
                     self.book.apply(effect)
                 self.seq = row.seq
         except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-            self.seq = None
+            self.seq, self._ledger = None, ""
             raise malformed(self.file.path, error) from error
         if rows:
             self.clock.follow(rows[-1].at, self.file.path)
+
+    def _tell_anew(self) -> None:
+        """If the file was moved away and a new one begun, have that go on from what is known here: the calls were made.
+
+        Should this turn fail, that is undone with the rest (`_undo`), and the next one tells it.
+        """
+        if not self._ledger or self.file.id == self._ledger or not self._journal.untouched():
+            return
+        self.book.effects.clear()
+        at = max(self._at, self.clock())
+        self._journal.append(Row(_RETOLD, at, []))
+        self._journal.keep(Snapshot(_RETOLD, at, self.book.dump()), alone=True)
+        self.seq, self._retold = _RETOLD, self.file.id
+        _log.warning("the ledger %s is a new one; it is told what was last seen here", self.file.path)
 
     def _anew(self) -> list[Row]:
         """Begin again from the snapshot; the rows after it."""
@@ -272,6 +289,9 @@ class FileTurns:
             was - now,
         )
 
+
+_RETOLD = 3
+"""Two further than where a new journal begins, so that whoever has read that sees that what follows does not continue it."""
 
 _EMPTY: dict[str, list[object] | dict[str, object]] = {
     "meters": [], "gates": [], "rests": [], "stats": [], "learned": {}, "open": [], "queue": [],

@@ -70,7 +70,7 @@ class Machine:
         *,
         clock: Callable[[], float] | None = None,
         share: float | None = None,
-        patience: float = 1.0,
+        patience: float = 2.0,
         tries: bool = True,
     ) -> None:
         self._remote, self._name, self._policy = remote, name, policy

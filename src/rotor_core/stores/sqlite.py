@@ -19,6 +19,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("rotor_core")
 
-PATIENCE = 5.0
+PATIENCE = 2.0
 """Seconds to wait for other processes. A turn of theirs takes a fraction of a millisecond."""
 
 CHECK_EVERY = 5.0
@@ -69,6 +70,7 @@ class SqliteStore:
         self._unsaid: deque[str] = deque()
         self._saying = threading.Lock()
         self._sayer: threading.Thread | None = None
+        self._aside = _aside()
         weakref.finalize(self, _let_go, self._file, self._bell)
         outlive_forks(self)
 
@@ -142,7 +144,7 @@ class SqliteStore:
         except Busy:
             given_up = threading.Event()
             try:
-                return await asyncio.to_thread(self._reserve_for, ask, given_up)
+                return await self._waiting(self._reserve_for, ask, given_up)
             except asyncio.CancelledError:
                 given_up.set()
                 raise
@@ -169,10 +171,16 @@ class SqliteStore:
         try:
             return self._turns.turn(do, wait=False)
         except Busy:
-            return await asyncio.to_thread(self._turns.turn, do)
+            return await self._waiting(lambda: self._turns.turn(do))
+
+    async def _waiting(self, do: Callable[..., T], *args: object) -> T:
+        """In a thread of the ledger's own: turns go one by one, and the loop's threads are for others (names to look up)."""
+        return await asyncio.get_running_loop().run_in_executor(self._aside, do, *args)
 
     def _reserve_for(self, ask: Ask, given_up: threading.Event) -> Grant:
         """In a thread. Whoever has given up meanwhile may have cancelled before there was anything to cancel."""
+        if given_up.is_set():
+            raise Busy
         grant = self.reserve(ask)
         if given_up.is_set():
             self.settle(ask.id, NOTHING_USED)
@@ -204,6 +212,7 @@ class SqliteStore:
         self._bell.drop()
         self._unsaid.clear()
         self._saying, self._sayer = threading.Lock(), None
+        self._aside = _aside()
         self._turns.start_over()
 
     # --- within ------------------------------------------------------------------------------------------------------
@@ -241,6 +250,10 @@ class SqliteStore:
         waiter = self._turns.book.queue.get(ticket_id)
         if waiter is not None and not waiter.held:
             self._turns.look()
+
+
+def _aside() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "rotor-sqlite")
 
 
 def _settling(ident: str, used: Used, latency: float | None, told: Sequence[Told]) -> Doing[Sequence[Learnt]]:

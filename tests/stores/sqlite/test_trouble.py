@@ -231,7 +231,7 @@ def test_a_damaged_file_is_said(site):
     refused(site.open(), "damaged", "move it away, with its -wal and -shm")
 
 
-def test_a_file_that_is_moved_away_is_begun_anew(site, monkeypatch):
+def test_a_file_that_is_moved_away_is_begun_anew_with_what_was_known(site, monkeypatch, caplog):
     monkeypatch.setattr(_sqlite_file, "_LOOK_AGAIN", 0.0)
     store = site.open()
     for _ in range(3):
@@ -240,8 +240,33 @@ def test_a_file_that_is_moved_away_is_begun_anew(site, monkeypatch):
     for suffix in ("", "-wal", "-shm"):
         site.path.with_name(site.path.name + suffix).rename(site.path.with_name("old.db" + suffix))
 
-    assert isinstance(store.reserve(ask(OF, max_wait=0.0)), Reservation)
-    assert site.open().read([A])[0].limits[0].reserved == 1
+    assert isinstance(store.reserve(ask(OF, max_wait=0.0)), Refusal)
+    assert site.open().read([A])[0].limits[0].reserved == 3
+    assert "is told what was last seen here" in caplog.text
+    store.reset([A], windows=True)
+    assert isinstance(store.reserve(ask(OF, max_wait=0.0)), Refusal), "what is in flight still counts"
+
+
+def test_a_later_layout_is_noticed_by_those_who_have_the_file_open(site, monkeypatch):
+    monkeypatch.setattr(_sqlite_file, "_LOOK_AGAIN", 0.0)
+    store = site.open()
+    store.reserve(ask(OF))
+    other = sqlite3.connect(site.path)
+    other.execute("PRAGMA user_version = 99")
+    other.close()
+
+    refused(store, "99")
+
+
+def test_a_file_of_another_program_in_its_place_is_noticed(site, monkeypatch):
+    monkeypatch.setattr(_sqlite_file, "_LOOK_AGAIN", 0.0)
+    store = site.open()
+    store.reserve(ask(OF))
+    other = sqlite3.connect(site.path)
+    other.execute("PRAGMA application_id = 7")
+    other.close()
+
+    refused(store, str(site.path))
 
 
 def test_a_file_system_that_cannot_share_memory_is_said(site, monkeypatch):
