@@ -308,7 +308,9 @@ class Rotor:
         if options:
             _refuse_unknown(options)
             options["deadline"] = _instant(options.get("deadline"), engine.store)
-        work = prepare(engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration)
+        work = prepare(
+            engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration
+        )
         return work, request, engine.ports if listen is None else _listening(engine.ports, listen)
 
 

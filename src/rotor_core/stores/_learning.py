@@ -28,7 +28,9 @@ def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: fl
     if used.requests == 0:
         trail.refused(known.at)
     if told:
-        call = Call(subject, known.at, known.reservation.demand, used, records_of(shelf, known), known.reservation.asked_at)
+        call = Call(
+            subject, known.at, known.reservation.demand, used, records_of(shelf, known), known.reservation.asked_at
+        )
         return learn(call, told, trail, now)
     for key in shelf.learned.get(subject, ()):
         raise_at = shelf.meters[key].record.raise_at
