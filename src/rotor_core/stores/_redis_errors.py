@@ -82,3 +82,8 @@ def shown(parts: SplitResult) -> str:
 
 def _joined(scheme: str, place: str, options: list[tuple[str, str]]) -> str:
     return f"{scheme}://{place}" + (f"?{urlencode(options)}" if options else "")
+
+
+def lost() -> StoreError:
+    """For a ledger that does not know what it was just told of."""
+    return StoreError("the ledger forgets what it is told, again and again: see that nothing else deletes its keys")

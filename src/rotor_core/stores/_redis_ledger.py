@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -37,16 +36,26 @@ from rotor_core._ledger import (
 )  # fmt: skip
 from rotor_core._model import Limit
 from rotor_core._state.jitter import Jitter
-from rotor_core._state.learn import Call as Taught
-from rotor_core._state.learn import Trail, learn, probe
 from rotor_core._state.window import Guards
 from rotor_core.stores._redis_clock import ServerClock
+from rotor_core.stores._redis_errors import lost
+from rotor_core.stores._redis_lessons import Mine, Pupil, learned
 from rotor_core.stores._redis_order import PlanOrder
 from rotor_core.stores._redis_reasons import refusal
 from rotor_core.stores._redis_transport import Call
 from rotor_core.stores._redis_view import View
 from rotor_core.stores._redis_wire import pack, unpack
-from rotor_core.stores._redis_words import Known, known, numbers, words_of, words_of_record, zone_name
+from rotor_core.stores._redis_words import (
+    Known,
+    demanded,
+    known,
+    numbers,
+    opened,
+    or_false,
+    words_of,
+    words_of_record,
+    zone_name,
+)
 from rotor_core.stores._redis_zones import reaches, zone
 
 _log = logging.getLogger("rotor_core")
@@ -62,15 +71,6 @@ TRIES: Final = 4
 
 MINE: Final = 10_000
 """Reservations of this client that are remembered at most."""
-
-
-@dataclass(slots=True)
-class Mine:
-    """A reservation that this client made. `sent_at`: when it went out, where that was said."""
-
-    known: Known
-    grant: Reservation
-    sent_at: float | None = None
 
 
 class RedisLedger:
@@ -97,7 +97,7 @@ class RedisLedger:
         self._numbers: dict[str, int] = {}
         self._zones: dict[str, dict[str, Any]] = {}
         self._plans: WeakKeyDictionary[Plan, PlanOrder] = WeakKeyDictionary()
-        self._trails: dict[str, Trail] = {}
+        self._pupil = Pupil()
         self._mine: dict[str, Mine] = {}
         self._warned: set[str] = set()
         self._reseed = False
@@ -125,13 +125,13 @@ class RedisLedger:
                     continue
                 now = self.now()
                 tiers = [[float(tier.wait), tier.packed(self.view, now, ask.exclude)] for tier in order.tiers]
-            demand = _demand(ask.demand, order.models)
+            demand = demanded(ask.demand, order.models)
             told = [ask.id, demand, deadline, float(ask.max_wait), ask.priority, order.mark, self.channel, tiers]
             reply = yield from self._say("reserve", pack(told))
             if reply is not None:
                 return self._grant(ask, order, reply)
             order.epoch = ""
-        raise _lost()
+        raise lost()
 
     def _grant(self, ask: Ask, order: PlanOrder, reply: list[Any]) -> Grant:
         what, now, *more = reply
@@ -160,7 +160,7 @@ class RedisLedger:
             del self._mine[next(iter(self._mine))]
         subject = mine.known.option.subject
         if subject:
-            trail = self._trail(subject)
+            trail = self._pupil.trail(subject)
             trail.sent(grant.at, demand.requests, demand.input_tokens, demand.output_tokens)
 
     def dispatched(self, reservation_id: str) -> Talk[float | None]:
@@ -195,16 +195,20 @@ class RedisLedger:
         """See `Store.settle`."""
         with self._lock:
             mine = self._mine.pop(reservation_id, None)
-            changes = self._lessons(mine, used, told)
+            seen = () if mine is None else self.view.records_of(mine.known)
+            records = tuple(record for record in seen if record.limit.unit != "usd")
+            changes = self._pupil.changes(mine, records, used, told, self.now())
+            if told:
+                self._surprised(records, told)
         corrections = [[c.key, float(c.used), c.whole] for c in changes if isinstance(c, Correct)]
         rest = [change for change in changes if not isinstance(change, Correct)]
         subject = mine.known.option.subject if mine is not None else ""
         numbers_used: Any = False
         if used != Used():
-            numbers_used = [_or_false(x) for x in (used.requests, used.input_tokens, used.output_tokens, used.usd)]
+            numbers_used = [or_false(x) for x in (used.requests, used.input_tokens, used.output_tokens, used.usd)]
         sent_at = mine.sent_at if mine is not None and mine.sent_at is not None else False
         asked = [
-            reservation_id, numbers_used, _or_false(latency), sent_at, corrections,
+            reservation_id, numbers_used, or_false(latency), sent_at, corrections,
             [self._change(change, subject) for change in rest],
         ]  # fmt: skip
         reply = yield from self._say("settle", pack(asked))
@@ -213,25 +217,7 @@ class RedisLedger:
         with self._lock:
             _, now, _, line, before = reply
             self.view.settled(line[0], line, now)
-            return _learned(subject, rest, before)
-
-    def _lessons(self, mine: Mine | None, used: Used, told: Sequence[Told]) -> Sequence[Change]:
-        """What to change, now that a call is settled: the learner's own word."""
-        if mine is None or not mine.known.option.subject:
-            return ()
-        subject, now = mine.known.option.subject, self.now()
-        at = mine.sent_at if mine.sent_at is not None else mine.grant.at
-        trail = self._trail(subject)
-        if used.requests == 0:
-            trail.refused(mine.grant.at)
-        records = tuple(record for record in self.view.records_of(mine.known) if record.limit.unit != "usd")
-        if told:
-            self._surprised(records, told)
-            return learn(Taught(subject, at, mine.grant.demand, used, records, mine.grant.asked_at), told, trail, now)
-        for record in records:
-            if record.raise_at is not None and record.raise_at <= now:
-                return probe(records, trail, now)
-        return ()
+            return learned(subject, rest, before)
 
     def _surprised(self, records: Iterable[Any], told: Sequence[Told]) -> None:
         """A refusal says that a limit was not yet kept which by our count was: the guard was too small."""
@@ -248,7 +234,7 @@ class RedisLedger:
             case Drop(key):
                 return ["drop", key]
             case Block(key, amount, until):
-                return ["block", key, float(amount), _or_false(until)]
+                return ["block", key, float(amount), or_false(until)]
             case Correct():
                 raise AssertionError(change)
 
@@ -257,7 +243,7 @@ class RedisLedger:
         told, words = numbers(record.limit), words_of_record(subject, record)
         zones = {zone_name(record.limit): record.limit} if record.limit.window == "calendar" else {}
         packed = [[name, pack(self._zone(name, limit))] for name, limit in zones.items()]
-        return [record.key, told, _or_false(record.expires_at), words, charges, packed]
+        return [record.key, told, or_false(record.expires_at), words, charges, packed]
 
     def rest(self, scope: str, until: float, reason: str) -> Talk[None]:
         """See `Store.rest`."""
@@ -267,7 +253,7 @@ class RedisLedger:
                 with self._lock:
                     self.view.rested(scope, until, reason)
                 return
-        raise _lost()
+        raise lost()
 
     def read(self, options: Sequence[Option]) -> Talk[list[OptionReading]]:
         """See `Store.read`."""
@@ -279,13 +265,13 @@ class RedisLedger:
                 if any(one.mark not in self._numbers for one in knowns):
                     continue
                 order = b"".join(self._numbers[one.mark].to_bytes(4, "big") for one in knowns)
-            reply = yield from self._say("read", pack([order, _demand(Demand(1, 1), set())]))
+            reply = yield from self._say("read", pack([order, demanded(Demand(1, 1), set())]))
             if reply is not None:
                 with self._lock:
                     now, readings = float(reply[1]), reply[2]
                     self.view.lines([reading[3] for reading in readings], now)
                     return [self.view.reading(one, told, now) for one, told in zip(knowns, readings, strict=True)]
-        raise _lost()
+        raise lost()
 
     def glance(self, options: Sequence[Option]) -> list[OptionReading]:
         """See `Store.glance`."""
@@ -305,9 +291,9 @@ class RedisLedger:
                     for scope in scopes:
                         self.view.rests.pop(scope, None)
                     for subject in subjects:
-                        self._trails.pop(subject, None)
+                        self._pupil.trails.pop(subject, None)
                 return
-        raise _lost()
+        raise lost()
 
     # --- being understood --------------------------------------------------------------------------------------------
 
@@ -389,7 +375,7 @@ class RedisLedger:
         if self._reseed:
             limits |= self.view.declared
             used = [[key, amount] for key, amount in self.view.used(now).items()]
-            open_ = [self._opened(mine) for mine in self._mine.values() if mine.grant.expires_at > now]
+            open_ = [opened(mine.known, mine.grant) for mine in self._mine.values() if mine.grant.expires_at > now]
             for subject, keys in self.view.subjects.items():
                 learned += [[subject, self._hold(subject, self.view.records[key])] for key in keys]
             for limit in limits.values():
@@ -398,18 +384,6 @@ class RedisLedger:
         told = [[key, numbers(limit), words_of(limit)] for key, limit in limits.items()]
         options = [[one.mark, one.packed] for one in new]
         return [secrets.token_hex(8), zones, told, options, used, open_, learned]
-
-    def _opened(self, mine: Mine) -> dict[str, Any]:
-        """A reservation as the ledger keeps it, for one that has lost it."""
-        grant, one = mine.grant, mine.known
-        demand, option = grant.demand, one.option
-        amounts = [float(demand.charge(one.limits[key], option.price, option.model)[0]) for key in one.keys]
-        return {
-            "id": grant.id, "n": option.id, "at": grant.at, "g": grant.at, "asked": grant.asked_at,
-            "exp": grant.expires_at, "since": grant.at, "due": True, "ks": one.keys, "am": amounts, "gs": one.gates,
-            "d": _demand(demand, set())[:5], "su": option.subject,
-            **({"pi": float(option.price.input), "po": float(option.price.output)} if option.price else {}),
-        }  # fmt: skip
 
     def _zone(self, name: str, limit: Limit, till: float = 0.0) -> dict[str, Any]:
         now = self.now()
@@ -425,44 +399,3 @@ class RedisLedger:
             if found is None:
                 found = self._plans[plan] = PlanOrder(plan)
             return found
-
-    def _trail(self, subject: str) -> Trail:
-        found = self._trails.get(subject)
-        if found is None:
-            found = self._trails[subject] = Trail()
-        return found
-
-
-def _learned(subject: str, changes: Sequence[Change], before: Sequence[Any]) -> list[Lesson]:
-    lessons: list[Lesson] = []
-    for change, was in zip(changes, before, strict=True):
-        if isinstance(change, Hold):
-            value, counts = (None, None) if was is False else was
-            limit = change.record.limit
-            if (value, counts) != (limit.value, numbers(limit)["c"]):
-                lessons.append(Lesson(subject, change.record.key, value, limit, change.record.evidence))
-    return lessons
-
-
-def _demand(demand: Demand, models: set[str]) -> list[Any]:
-    """A demand as scripts count it; of what is expected of models, those that matter here."""
-    outputs: Any = False
-    if demand.outputs:
-        outputs = {
-            model: [e.likely, _or_false(e.most), _or_false(e.bound), float(e.scale)]
-            for model, e in demand.outputs.items()
-            if model in models
-        } or False
-    return [
-        demand.requests, demand.input_tokens, demand.output_tokens, _or_false(demand.max_tokens),
-        float(demand.audio_seconds), outputs,
-    ]  # fmt: skip
-
-
-def _or_false(value: float | None) -> float | bool:
-    """Lists end at a nil in Lua."""
-    return False if value is None else value
-
-
-def _lost() -> StoreError:
-    return StoreError("the ledger forgets what it is told, again and again: see that nothing else deletes its keys")

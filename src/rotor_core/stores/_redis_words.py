@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
-from rotor_core._ledger import LimitRecord, Option
+from rotor_core._ledger import Demand, LimitRecord, Option, Reservation
 from rotor_core._model import Limit
 from rotor_core.stores._meters import at_a_time
 from rotor_core.stores._redis_wire import pack
@@ -115,3 +115,35 @@ def record_of(key: str, words: str, declared: Limit | None) -> tuple[str, LimitR
 def valued(limit: Limit, value: float) -> Limit:
     """The limit with the value that the ledger holds it to."""
     return limit if limit.value == value else replace(limit, value=value)
+
+
+def demanded(demand: Demand, models: set[str]) -> list[Any]:
+    """A demand as scripts count it; of what is expected of models, those that matter here."""
+    outputs: Any = False
+    if demand.outputs:
+        outputs = {
+            model: [e.likely, or_false(e.most), or_false(e.bound), float(e.scale)]
+            for model, e in demand.outputs.items()
+            if model in models
+        } or False
+    return [
+        demand.requests, demand.input_tokens, demand.output_tokens, or_false(demand.max_tokens),
+        float(demand.audio_seconds), outputs,
+    ]  # fmt: skip
+
+
+def or_false(value: float | None) -> float | bool:
+    """Lists end at a nil in Lua."""
+    return False if value is None else value
+
+
+def opened(one: Known, grant: Reservation) -> dict[str, Any]:
+    """A reservation as the ledger keeps it, for one that has lost it."""
+    demand, option = grant.demand, one.option
+    amounts = [float(demand.charge(one.limits[key], option.price, option.model)[0]) for key in one.keys]
+    return {
+        "id": grant.id, "n": option.id, "at": grant.at, "g": grant.at, "asked": grant.asked_at,
+        "exp": grant.expires_at, "since": grant.at, "due": True, "ks": one.keys, "am": amounts, "gs": one.gates,
+        "d": demanded(demand, set())[:5], "su": option.subject,
+        **({"pi": float(option.price.input), "po": float(option.price.output)} if option.price else {}),
+    }  # fmt: skip

@@ -25,7 +25,7 @@ from rotor_core._ledger import (
     Used,
 )
 from rotor_core._model import Limit
-from rotor_core.stores import _redis_ledger
+from rotor_core.stores import _redis_ledger, _redis_lessons
 from rotor_core.stores.redis import RedisStore
 
 
@@ -370,7 +370,7 @@ def test_the_servers_own_clock_is_learned_from_replies(make):
 
 def teach(monkeypatch, *changes):
     """Have the next settled call teach this."""
-    monkeypatch.setattr(_redis_ledger, "learn", lambda *_: list(changes))
+    monkeypatch.setattr(_redis_lessons, "learn", lambda *_: list(changes))
 
 
 TOLD = (Told("header", "requests", "minute", 7.0),)
