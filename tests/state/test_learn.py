@@ -606,3 +606,18 @@ def test_headers_that_agree_cost_microseconds():
         best = min(best, perf_counter() - begun)
 
     assert best < 100e-6
+
+
+def test_of_two_learned_limits_of_a_unit_and_period_the_nearest_is_meant():
+    rolling, bucket = replace(RPM, window="rolling", value=90.0, source="header"), replace(RPM, source="header")
+    records = [LimitRecord(f"q|m|{limit.identity}", limit, seen_at=NOW) for limit in (rolling, bucket)]
+
+    changes = learn(call(*records), [Told("header", "requests", "minute", 30, 12)], trail(NOW), NOW)
+
+    assert changes == [Correct(records[1].key, 18, True)]
+
+
+def test_a_short_period_turns_all_the_time_so_no_wait_shows_a_calendar():
+    told = Told("error", "requests", "second", 50, requested=1, retry_in=0.7, refused=True)
+
+    assert held(learn(refused(), [told], trail(NOW), NOW)).limit.window == "rolling"
