@@ -16,9 +16,9 @@ from collections import deque
 from math import ceil
 from typing import Final
 
-LEAST: Final = 0.015
+LEAST: Final = 0.025
 MOST: Final = 0.050
-WIRE: Final = 0.010
+WIRE: Final = 0.015
 """Seconds for the way from here to the count, which nobody reports."""
 SEEN: Final = 256
 EVERY: Final = 64
