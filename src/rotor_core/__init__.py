@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     )
     from rotor_core._events import (
         Answered,
+        BreakerClosed,
+        BreakerOpened,
         Event,
         Exhausted,
         Failed,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         StoreRegained,
     )
     from rotor_core._flow import Result
+    from rotor_core._health import Timeouts
     from rotor_core._ledger import Rejection, Reservation
     from rotor_core._model import (
         Catalog,
@@ -70,6 +73,8 @@ __all__ = (
     "AsyncChunkStream",
     "Attempt",
     "AttemptsFailed",
+    "BreakerClosed",
+    "BreakerOpened",
     "Catalog",
     "Chunk",
     "ChunkStream",
@@ -113,6 +118,7 @@ __all__ = (
     "StoreRegained",
     "StoreSpec",
     "StreamBroken",
+    "Timeouts",
     "ToolCall",
     "ToolCallDelta",
     "Usage",
@@ -138,6 +144,8 @@ _HOME: Final = {
         ),
         "rotor_core._events": (
             "Answered",
+            "BreakerClosed",
+            "BreakerOpened",
             "Event",
             "Exhausted",
             "Failed",
@@ -152,6 +160,7 @@ _HOME: Final = {
             "StoreRegained",
         ),
         "rotor_core._flow": ("Result",),
+        "rotor_core._health": ("Timeouts",),
         "rotor_core._ledger": (
             "Rejection",
             "Reservation",

@@ -1,18 +1,49 @@
 """Capacity for a request: ask, wait exactly as long as it takes, say who was chosen or why nobody could be.
 
 A grant for a later instant is slept for. Whoever wakes too late for it gives it back and asks again.
+
+Who is asked, in this order, each time the one before refuses:
+    all that are well, without those that are like one that has just failed this request (at once, or not)
+    all that are well, without those that have failed it within their backoff (a wait as long as that, no longer)
+    all that are well (waiting until a probe that is under way elsewhere has ended)
+    all: what we only concluded by ourselves never refuses a request that nobody else can serve
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from rotor_core import _events as events
-from rotor_core._commands import Flow, dispatched, emit, now, redeem, reserve, settle_as, sleep_until
+from rotor_core._commands import (
+    Flow,
+    barred,
+    begin,
+    dispatched,
+    emit,
+    finish,
+    now,
+    redeem,
+    reserve,
+    settle_as,
+    sleep_until,
+)
 from rotor_core._errors import NoCandidates, ProviderError
-from rotor_core._ledger import NOTHING_USED, Ask, Demand, Plan, Refusal, Rejection, Reservation, Ticket
+from rotor_core._health import NO_GUARDS, Bar, Ending, Guards
+from rotor_core._ledger import (
+    AS_RESERVED,
+    NOTHING_USED,
+    Ask,
+    Demand,
+    Grant,
+    Plan,
+    Refusal,
+    Rejection,
+    Reservation,
+    Ticket,
+    Used,
+)
 from rotor_core._model import Deployment
 from rotor_core._outcome import Attempt
 from rotor_core._policy.refusal import refusal_text
@@ -23,10 +54,15 @@ SOON: Final = 0.05
 LATE: Final = 0.05
 """Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant."""
 
+NOTHING_SAID: Final = Ending(None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """One request, made ready: what it takes, where it may go, how long it may last. `static`: who was out from the start."""
+    """One request, made ready: what it takes, where it may go, how long it may last. `static`: who was out from the start.
+
+    `regardless`: makes the plan that is followed when nobody that is well can serve; None: there is no other.
+    """
 
     id: str
     pool: str
@@ -40,17 +76,28 @@ class Work:
     timeout: float | None = None
     deadline: float | None = None
     priority: int = 0
+    regardless: Callable[[], Plan] | None = None
+    stream_break: str = "raise"
 
 
 @dataclass(slots=True, eq=False)
 class Progress:
-    """What has happened to a request so far."""
+    """What has happened to a request so far.
+
+    `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
+    can take that is about to be sent. `continuing`: the caller has part of the answer, and it is to be gone on with.
+    """
 
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     errors: list[ProviderError] = field(default_factory=list[ProviderError])
     exclude: set[str] = field(default_factory=set[str])
+    avoid: dict[str, float] = field(default_factory=dict[str, float])
+    wary: set[str] = field(default_factory=set[str])
     waited: float = 0.0
     asked: int = 0
+    guards: Guards = NO_GUARDS
+    streamed: bool = False
+    continuing: bool = False
 
     @property
     def number(self) -> int:
@@ -64,24 +111,110 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
     Raises `NoCandidates` when nothing can serve in time; nothing is held then.
     """
     progress = progress or Progress()
+    plan, forced = work.plan, False
     while True:
-        progress.asked += 1
-        ask = Ask(
-            f"{work.id}.{progress.asked}", work.plan, work.demand, work.deadline,
-            max(0.0, work.max_wait - progress.waited), frozenset(progress.exclude), work.priority,
-        )  # fmt: skip
+        ask, withheld = yield from _asking(work, progress, plan, forced=forced)
         try:
-            reservation = yield from _granted(work, progress, ask)
-            due = yield from _due(reservation)
-            at = yield from now()
-            progress.waited += max(0.0, at - reservation.asked_at)
-            if due is not None and at - due <= LATE:
-                yield from _announce(work, progress, reservation, at)
-                return reservation
+            grant = yield from _granted(work, progress, ask)
+            if isinstance(grant, Reservation) and (yield from _sendable(work, progress, grant, forced=forced)):
+                return grant
         except BaseException:
-            yield from settle_as(ask.id, NOTHING_USED)
+            yield from abandon(ask.id, NOTHING_USED)
             raise
-        yield from settle_as(ask.id, NOTHING_USED)
+        if isinstance(grant, Reservation):
+            yield from settle_as(ask.id, NOTHING_USED)
+        elif not (yield from _bided(work, progress, withheld, grant)):
+            others = None if forced or not _guessed(withheld, grant) else work.regardless
+            if others is None:
+                raise (yield from _refused(work, progress, grant))
+            plan, forced = others(), True
+
+
+def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
+    """Give back what was taken for a call that is not made, or that nobody waits for any more."""
+    yield from finish(reservation_id, NOTHING_SAID)
+    yield from settle_as(reservation_id, used)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Whom an ask leaves out though they may be asked later: `options`, and `until` when they are left out."""
+
+    options: frozenset[str] = frozenset()
+    until: float = 0.0
+
+
+_NOBODY: Final = Withheld()
+
+
+def _asking(work: Work, progress: Progress, plan: Plan, *, forced: bool) -> Flow[tuple[Ask, Withheld]]:
+    """What to ask for next, and whom that leaves out for the moment."""
+    wait = max(0.0, work.max_wait - progress.waited)
+    withheld = _NOBODY
+    if not forced:
+        bar = yield from barred(plan)
+        if bar.options or progress.avoid or progress.wary:
+            at = yield from now()
+            withheld, wait = _withheld(progress, bar, at, wait)
+    progress.asked += 1
+    exclude = withheld.options.union(progress.exclude) if progress.exclude else withheld.options
+    ident = f"{work.id}.{progress.asked}"
+    return Ask(ident, plan, work.demand, work.deadline, wait, exclude, work.priority), withheld
+
+
+def _withheld(progress: Progress, bar: Bar, at: float, wait: float) -> tuple[Withheld, float]:
+    """Whom to leave out at this instant, and how long to wait without them."""
+    out, until = set(bar.options), bar.until
+    avoided = {name: end for name, end in progress.avoid.items() if end > at}
+    if avoided:
+        soonest = min(avoided.values())
+        until = soonest if until is None else min(until, soonest)
+        wait = min(wait, soonest - at)
+        out |= avoided.keys()
+    if progress.wary:
+        out |= progress.wary
+        progress.wary = set()
+        until, wait = at, 0.0
+    return Withheld(frozenset(out), until or at), wait
+
+
+def _bided(work: Work, progress: Progress, withheld: Withheld, refusal: Refusal) -> Flow[bool]:
+    """Wait until those can be asked that were left out; False where there is nobody, or where that is too late."""
+    at = refusal.asked_at
+    if withheld.options.isdisjoint(refusal.reasons):
+        return False
+    give_up_at = at + max(0.0, work.max_wait - progress.waited)
+    if work.deadline is not None:
+        give_up_at = min(give_up_at, work.deadline)
+    if withheld.until > give_up_at:
+        return False
+    if withheld.until > at:
+        if withheld.until > at + SOON:
+            yield from _exhausted(work, progress, at, withheld.until, {})
+        yield from sleep_until(withheld.until)
+        progress.waited += max(0.0, (yield from now()) - at)
+    return True
+
+
+def _guessed(withheld: Withheld, refusal: Refusal) -> bool:
+    """Whether anybody is out only because of what was concluded here."""
+    failing = any(rejection.reason == "failing" for rejection in refusal.reasons.values())
+    return failing or not withheld.options.isdisjoint(refusal.reasons)
+
+
+def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: bool) -> Flow[bool]:
+    """Sleep until the grant is due. False: it may not be sent, as it no longer holds or health has no place for it now."""
+    due = yield from _due(grant)
+    at = yield from now()
+    progress.waited += max(0.0, at - grant.asked_at)
+    if due is None or at - due > LATE:
+        return False
+    guards = yield from begin(grant, forced=forced, streamed=progress.streamed)
+    if guards is None:
+        return False
+    progress.guards = guards
+    yield from _announce(work, progress, grant, at)
+    return True
 
 
 def _due(reservation: Reservation) -> Flow[float | None]:
@@ -97,23 +230,26 @@ def _due(reservation: Reservation) -> Flow[float | None]:
         due = answer
 
 
-def _granted(work: Work, progress: Progress, ask: Ask) -> Flow[Reservation]:
-    grant = yield from reserve(ask)
+def _granted(work: Work, progress: Progress, ask: Ask) -> Flow[Reservation | Refusal]:
+    grant: Grant = yield from reserve(ask)
     if isinstance(grant, Ticket):
         yield from _exhausted(work, progress, grant.asked_at, None, {})
     while isinstance(grant, Ticket):
         grant = yield from redeem(ask, grant)
-    if isinstance(grant, Refusal):
-        reasons = {**work.static, **grant.reasons}
-        text = refusal_text(work.pool, reasons, grant.retry_at, grant.asked_at)
-        yield from _exhausted(work, progress, grant.asked_at, grant.retry_at, reasons, text)
-        retry_after = None if grant.retry_at is None else max(0.0, grant.retry_at - grant.asked_at)
-        raise NoCandidates(
-            text, reasons=reasons, retry_at=grant.retry_at, retry_after=retry_after, attempts=progress.attempts
-        )
-    if grant.wait > SOON:
+    if isinstance(grant, Reservation) and grant.wait > SOON:
         yield from _exhausted(work, progress, grant.asked_at, grant.at, {})
     return grant
+
+
+def _refused(work: Work, progress: Progress, refusal: Refusal) -> Flow[NoCandidates]:
+    """Tell that nobody can serve; the error that says why, and when that will be otherwise."""
+    reasons = {**work.static, **refusal.reasons}
+    text = refusal_text(work.pool, reasons, refusal.retry_at, refusal.asked_at)
+    yield from _exhausted(work, progress, refusal.asked_at, refusal.retry_at, reasons, text)
+    retry_after = None if refusal.retry_at is None else max(0.0, refusal.retry_at - refusal.asked_at)
+    return NoCandidates(
+        text, reasons=reasons, retry_at=refusal.retry_at, retry_after=retry_after, attempts=progress.attempts
+    )
 
 
 def _exhausted(
@@ -139,9 +275,10 @@ def _announce(work: Work, progress: Progress, reservation: Reservation, at: floa
         yield from emit(events.Recovered(at, work.id, work.pool, number, to, why, waited))
     if progress.attempts:
         last = progress.attempts[-1]
-        if last.deployment != to:
+        if last.deployment != to or progress.continuing:
             why = last.failure.kind if last.failure else "unknown"
-            yield from emit(events.Rotated(at, work.id, work.pool, number, to, last.deployment, why))
+            rotated = events.Rotated(at, work.id, work.pool, number, to, last.deployment, why, progress.continuing)
+            yield from emit(rotated)
     reason = decision(work, to, number, progress.waited)
     yield from emit(events.Selected(at, work.id, work.pool, number, to, reason, reservation.at, progress.waited))
 

@@ -5,6 +5,7 @@ Cancellation arrives as an exception in whatever is awaited, is thrown into the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from functools import partial
@@ -41,15 +42,20 @@ async def adrive_stream(flow: c.Flow[T], ports: Ports) -> AsyncIterator[Chunk | 
     try:
         command = next(flow)
         while True:
+            answer: Any
             try:
                 match command:
                     case c.Relay(opened, observe):
                         async with aclosing(opened.rest) as rest:
                             for chunk in opened.head:
                                 yield observe(chunk)
+                            longest = 0.0
+                            asked_at = time.monotonic()
                             async for chunk in rest:
+                                longest = max(longest, time.monotonic() - asked_at)
                                 yield observe(chunk)
-                        answer = None
+                                asked_at = time.monotonic()
+                        answer = longest
                     case c.Deliver(chunk):
                         yield chunk
                         answer = None
@@ -90,7 +96,7 @@ async def _call(command: c.Call, ports: Ports) -> Answer:
 async def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
     DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
-    chunks = ports.adapter(deployment).astream(deployment, command.request, timeout=command.timeout)
+    chunks = ports.adapter(deployment).astream(deployment, command.request, timeouts=command.timeouts)
     head: list[Chunk] = []
     async for chunk in chunks:
         head.append(chunk)
@@ -125,6 +131,13 @@ async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
 _INSTANT: dict[type, Callable[[Any, Ports], Any]] = {
     c.Now: lambda _, ports: ports.store.now(),
     c.Draw: lambda _, ports: ports.random.random(),
+    c.Barred: lambda command, ports: ports.health.barred(command.plan, ports.store.now(), strictly=command.strictly),
+    c.Begin: lambda command, ports: ports.health.begin(
+        command.reservation, ports.store.now(), forced=command.forced, streamed=command.streamed
+    ),
+    c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
+    c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
+    c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
     c.Emit: lambda command, ports: ports.emit(command.event),
 }
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rotor_core._events import Event
-from rotor_core._ledger import Ask, Grant, Learnt, Reservation, Ticket, Told, Used
+from rotor_core._health import Bar, Ending, Guards, Timeouts, Turn
+from rotor_core._ledger import Ask, Grant, Learnt, Plan, Reservation, Ticket, Told, Used
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
 
@@ -57,11 +58,57 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Keep `scope` out of selection until an instant, and say why when asked. A shorter rest never replaces a longer one."""
+    """Keep `scope` out of selection until an instant, and say why when asked. A shorter rest never replaces a longer one.
+
+    `until` 0: what rest there is, is over.
+    """
 
     scope: str
     until: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Whom health keeps out of a plan at this moment: calls under way that are overdue, probes that are taken.
+
+    `strictly`: everybody who is not well, though there be a place for a probe: for who has been failed before.
+    """
+
+    plan: Plan
+    strictly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """An attempt is about to be sent. The answer: how long it can take, or None where health has no place for it now.
+
+    `forced`: there is a place. `streamed`: the answer comes in pieces. Whoever was let in says `Finish`, however it ends.
+    """
+
+    reservation: Reservation
+    forced: bool = False
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flowing:
+    """The first chunk of a stream is there: it is overdue no more, however long it goes on."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """An attempt is over. The answer: breakers that turned because of it, or of calls that have become overdue since."""
+
+    reservation_id: str
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class MayRetry:
+    """Whether the engine's retry budget has room for one retry more; if so it is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +126,7 @@ class Open:
 
     reservation: Reservation
     request: Request
-    timeout: float
+    timeouts: Timeouts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +139,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Hand every chunk to the caller, `observe`d on its way (which may answer another chunk to hand on instead)."""
+    """Hand every chunk to the caller, `observe`d on its way (which may answer another chunk to hand on instead).
+
+    The answer: the longest that had to be waited for one of them, in seconds.
+    """
 
     opened: Opened
     observe: Callable[[Chunk], Chunk]
@@ -117,7 +167,10 @@ class Emit:
     event: Event
 
 
-Command = Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Call | Open | Relay | Deliver | Sleep | Emit
+Command = (
+    Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Barred | Begin | Flowing | Finish | MayRetry | Call | Open | Relay
+    | Deliver | Sleep | Emit
+)  # fmt: skip
 
 
 class Abandoned(BaseException):
@@ -130,6 +183,7 @@ Flow = Generator[Command, Any, T]
 
 _NOW = Now()
 _DRAW = Draw()
+_MAY_RETRY = MayRetry()
 
 
 def now() -> Flow[float]:
@@ -173,13 +227,38 @@ def call(reservation: Reservation, request: Request, timeout: float) -> Flow[Ans
     return result
 
 
-def open_stream(reservation: Reservation, request: Request, timeout: float) -> Flow[Opened]:
-    result: Opened = yield Open(reservation, request, timeout)
+def barred(plan: Plan, *, strictly: bool = False) -> Flow[Bar]:
+    result: Bar = yield Barred(plan, strictly)
     return result
 
 
-def relay(opened: Opened, observe: Callable[[Chunk], Chunk]) -> Flow[None]:
-    yield Relay(opened, observe)
+def begin(reservation: Reservation, *, forced: bool = False, streamed: bool = False) -> Flow[Guards | None]:
+    result: Guards | None = yield Begin(reservation, forced, streamed)
+    return result
+
+
+def flowing(reservation_id: str) -> Flow[None]:
+    yield Flowing(reservation_id)
+
+
+def finish(reservation_id: str, ending: Ending) -> Flow[Sequence[Turn]]:
+    result: Sequence[Turn] = yield Finish(reservation_id, ending)
+    return result
+
+
+def may_retry() -> Flow[bool]:
+    result: bool = yield _MAY_RETRY
+    return result
+
+
+def open_stream(reservation: Reservation, request: Request, timeouts: Timeouts) -> Flow[Opened]:
+    result: Opened = yield Open(reservation, request, timeouts)
+    return result
+
+
+def relay(opened: Opened, observe: Callable[[Chunk], Chunk]) -> Flow[float]:
+    result: float = yield Relay(opened, observe)
+    return result
 
 
 def deliver(chunk: Chunk) -> Flow[None]:

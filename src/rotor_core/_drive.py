@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 from rotor_core import _commands as c
@@ -44,13 +43,20 @@ def drive_stream(flow: c.Flow[T], ports: Ports) -> Iterator[Chunk | T]:
     try:
         command = next(flow)
         while True:
+            answer: Any
             try:
                 match command:
                     case c.Relay(opened, observe):
                         with closing(opened.rest) as rest:
-                            for chunk in chain(opened.head, rest):
+                            for chunk in opened.head:
                                 yield observe(chunk)
-                        answer = None
+                            longest = 0.0
+                            asked_at = time.monotonic()
+                            for chunk in rest:
+                                longest = max(longest, time.monotonic() - asked_at)
+                                yield observe(chunk)
+                                asked_at = time.monotonic()
+                        answer = longest
                     case c.Deliver(chunk):
                         yield chunk
                         answer = None
@@ -90,7 +96,7 @@ def _call(command: c.Call, ports: Ports) -> Answer:
 def _open(command: c.Open, ports: Ports) -> c.Opened:
     deployment = ports.deployment(command.reservation.deployment)
     DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
-    chunks = ports.adapter(deployment).stream(deployment, command.request, timeout=command.timeout)
+    chunks = ports.adapter(deployment).stream(deployment, command.request, timeouts=command.timeouts)
     head: list[Chunk] = []
     for chunk in chunks:
         head.append(chunk)
@@ -121,6 +127,13 @@ _ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
         command.reservation_id, command.used, command.latency, command.told
     ),
     c.Rest: lambda command, ports: ports.store.rest(command.scope, command.until, command.reason),
+    c.Barred: lambda command, ports: ports.health.barred(command.plan, ports.store.now(), strictly=command.strictly),
+    c.Begin: lambda command, ports: ports.health.begin(
+        command.reservation, ports.store.now(), forced=command.forced, streamed=command.streamed
+    ),
+    c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
+    c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
+    c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
     c.Call: _call,
     c.Open: _open,
     c.Sleep: _sleep,

@@ -20,6 +20,7 @@ from rotor_core._model import Catalog, Deployment
 from rotor_core._planner import Planner
 from rotor_core._ports import Ports
 from rotor_core.adapters.base import Adapter
+from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
 from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
@@ -50,14 +51,6 @@ class Engine:
                 value=catalog.policy.ranking,
                 expected=", ".join(sorted(plugins.rankings)),
             )
-        if catalog.policy.stream_break == "continue":
-            raise ConfigError(
-                "this version cannot continue a broken stream elsewhere",
-                file=catalog.source,
-                key="policy.stream_break",
-                value="continue",
-                expected="raise",
-            )
         self.catalog, self.plugins = catalog, plugins
         self.hub, self.stats = Hub(), Stats()
         self.calibration = Calibration(catalog.deployments)
@@ -69,7 +62,9 @@ class Engine:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._prefix = secrets.token_hex(6)
-        self.ports = Ports(catalog, self.store, self._adapter, Random(seed), self._emit)  # noqa: S311  jitter, no secret
+        random = Random(seed)  # noqa: S311  jitter, no secret
+        self.health = Health(catalog.deployments, random)
+        self.ports = Ports(catalog, self.store, self.health, self._adapter, random, self._emit)
         _living.add(self)
 
     def next_id(self) -> str:
@@ -112,6 +107,7 @@ class Engine:
         self._prefix = secrets.token_hex(6)
         self.stats = Stats()
         self.calibration.renew()
+        self.health.renew()
         self.hub.renew()
         self._adapters = dict(self._given)
 

@@ -75,13 +75,36 @@ class Rested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerOpened(Event):
+    """A deployment, or (by its `scope`) its whole provider, fails and is left alone until an instant. `reason`: the last kind."""
+
+    name: ClassVar[str] = "breaker_opened"
+    deployment: str
+    scope: str
+    until: float
+    reason: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerClosed(Event):
+    """What had failed has answered often enough to be in full use again."""
+
+    name: ClassVar[str] = "breaker_closed"
+    deployment: str
+    scope: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rotated(Event):
-    """The request goes on elsewhere, after a failure."""
+    """The request goes on elsewhere, after a failure. `mid_stream`: with an answer of which the caller has a part."""
 
     name: ClassVar[str] = "rotated"
     deployment: str
     previous: str
     reason: str
+    mid_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +187,7 @@ class StoreRegained(Event):
 EVENTS: Mapping[str, type[Event]] = {
     e.name: e
     for e in (
-        Selected, Exhausted, Recovered, Failed, Rested, Rotated, Answered, LimitLearned, HeaderDistrusted, QuotaSuspected,
+        Selected, Exhausted, Recovered, Failed, Rested, BreakerOpened, BreakerClosed, Rotated, Answered, LimitLearned, HeaderDistrusted, QuotaSuspected,
         StoreLost, StoreRegained,
     )
 }  # fmt: skip

@@ -8,33 +8,18 @@ Whoever takes capacity gives it back: errors and cancellation are thrown into th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rotor_core import _events as events
-from rotor_core._acquire import LATE, SOON, Progress, Work, acquire, decision
-from rotor_core._commands import Flow, call, emit, now, open_stream, relay, settle_as
+from rotor_core._acquire import LATE, Progress, Work, abandon, acquire, decision
+from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
+from rotor_core._commands import Flow, call, deliver, flowing, now, open_stream, relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
-from rotor_core._ledger import AS_RESERVED, Demand, Reservation
-from rotor_core._model import Deployment
-from rotor_core._outcome import ABANDONED, Answer, Attempt, Chunk, Outcome, Usage
-from rotor_core._policy.next_step import REACTIONS, may_go_on
+from rotor_core._ledger import Reservation
+from rotor_core._outcome import ABANDONED, Chunk, Failure, Usage
+from rotor_core._policy.continuation import AnotherAnswerError, Given, Seam, continued, demanded, joined, why_not
+from rotor_core._policy.patience import call_timeout, stream_timeouts
 from rotor_core._request import Request
 from rotor_core._settle import settle
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """A request answered: by whom, after what. `answer` is None for a stream, whose chunks the caller has had."""
-
-    answer: Answer | None
-    deployment: Deployment
-    attempts: tuple[Attempt, ...]
-    waited: float
-    demand: Demand
-    usage: Usage | None
-    cost_usd: float | None
-    decision: str
-    request_id: str
 
 
 def run(work: Work, request: Request) -> Flow[Result]:
@@ -44,168 +29,156 @@ def run(work: Work, request: Request) -> Flow[Result]:
     """
     progress = Progress()
     while True:
-        reservation = yield from _next(work, progress)
+        reservation = yield from next_seat(work, progress)
         started = yield from now()
         try:
-            answer = yield from call(reservation, request, _timeout(work, reservation, started))
+            timeout = call_timeout(*patience(work, progress, reservation, started))
+            answer = yield from call(reservation, request, timeout)
         except ProviderError as error:
-            yield from _failed(work, progress, reservation, started, error)
+            yield from failed(work, progress, reservation, started, error)
         except BaseException:
-            yield from settle_as(reservation.id, AS_RESERVED)
+            yield from abandon(reservation.id)
             raise
         else:
-            return (
-                yield from _answered(work, progress, reservation, started, answer.usage, answer.headers, None, answer)
-            )
+            return (yield from answered(work, progress, reservation, started, answer.usage, answer.headers, answer))
 
 
 def stream(work: Work, request: Request) -> Flow[Result]:
-    """Answer one request in pieces. Until the first piece with content a failure is hidden; after it, `StreamBroken`."""
-    progress = Progress()
+    """Answer one request in pieces. Until the first piece with content a failure is hidden.
+
+    After it, another one goes on with the answer where the policy says so and that is possible; else `StreamBroken`.
+    """
+    progress, seen, asked, given = Progress(streamed=True), Seen(), request, work
     while True:
-        reservation = yield from _next(work, progress)
+        reservation = yield from _next_voice(given, progress, seen)
         started = yield from now()
-        seen = Seen()
         try:
-            opened = yield from open_stream(reservation, request, _timeout(work, reservation, started))
+            timeouts = stream_timeouts(*patience(work, progress, reservation, started))
+            opened = yield from open_stream(reservation, asked, timeouts)
+            yield from flowing(reservation.id)
             first = yield from now()
-            seen.committed = any(chunk.has_content for chunk in opened.head)
-            yield from relay(opened, seen.observe)
+            silence = yield from relay(opened, seen.observe)
+            if tail := seen.end():
+                yield from deliver(tail)
         except ProviderError as error:
-            if seen.committed:
-                yield from _broken(work, progress, reservation, started, error, seen)
-            yield from _failed(work, progress, reservation, started, error)
+            cut = error
+        except AnotherAnswerError as error:
+            cut = _no_continuation(reservation, error)
+            progress.exclude.add(reservation.deployment)
         except BaseException:
-            yield from settle_as(reservation.id, AS_RESERVED)
+            yield from abandon(reservation.id)
             raise
         else:
             return (
-                yield from _answered(
-                    work, progress, reservation, started, seen.usage, seen.headers, first - started, None
+                yield from answered(
+                    work,
+                    progress,
+                    reservation,
+                    started,
+                    seen.usage,
+                    seen.headers,
+                    first_chunk=first - started,
+                    silence=silence,
+                    continued=seen.breaks,
                 )
             )
+        if seen.committed:
+            yield from record(work, progress, reservation, started, cut)
+            yield from _may_continue(work, request, progress, reservation, cut, seen)
+            text, progress.continuing = seen.break_off(), True
+            asked, given = continued(request, text), replace(work, demand=demanded(work.demand, text))
+        else:
+            yield from failed(work, progress, reservation, started, cut)
+
+
+def _next_voice(work: Work, progress: Progress, seen: Seen) -> Flow[Reservation]:
+    """Capacity for whoever is to begin the answer, or to go on with it."""
+    try:
+        return (yield from next_seat(work, progress))
+    except (NoCandidates, AttemptsFailed) as none:
+        if not seen.committed:
+            raise
+        raise _broken(progress, seen, f"; and nobody could go on with it: {none}") from none
+
+
+def _may_continue(
+    work: Work, request: Request, progress: Progress, reservation: Reservation, cut: ProviderError, seen: Seen
+) -> Flow[None]:
+    """Return when another one may go on with the answer that the caller has part of; raise `StreamBroken` when none may."""
+    if work.stream_break != "continue":
+        raise _broken(progress, seen) from cut
+    if why := why_not(request, seen.given()):
+        raise _broken(progress, seen, f"; nobody else can go on with it, because {why}") from cut
+    more = yield from goes_on(work, progress, reservation, cut)
+    if more is not None:
+        raise _broken(progress, seen, more) from cut
 
 
 @dataclass(slots=True, eq=False)
 class Seen:
-    """What a caller has had of a stream."""
+    """What a caller has had of a stream. `breaks`: how often another one went on with it."""
 
     committed: bool = False
+    tool_calls: bool = False
+    native: bool = False
+    finished: bool = False
+    breaks: int = 0
     text: list[str] = field(default_factory=list[str])
     usage: Usage | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    _seam: Seam | None = None
+    _joins: bool = False
 
     def observe(self, chunk: Chunk) -> Chunk:
+        """A chunk on its way: as the caller is to have it. Raises `AnotherAnswerError` where it is no continuation."""
         if chunk.headers and not self.headers:
             self.headers = chunk.headers
+        if self._seam is not None:
+            chunk = joined(self._seam, chunk)
+        if chunk.has_content:
+            self.committed = True
+            self._joins = False
+            self.tool_calls = self.tool_calls or bool(chunk.tool_calls)
+            self.native = self.native or chunk.native is not None
         if chunk.text:
             self.text.append(chunk.text)
         if chunk.usage is not None:
             self.usage = chunk.usage
+        self.finished = self.finished or chunk.finish_reason is not None
         return chunk
 
+    def end(self) -> Chunk | None:
+        """What a continuation still held back at the stream's end."""
+        tail = self._seam.end() if self._seam is not None and not self.finished else ""
+        if not tail:
+            return None
+        self.text.append(tail)
+        return Chunk(tail)
 
-def _timeout(work: Work, reservation: Reservation, at: float) -> float:
-    """Seconds for one call: the caller's or the provider's, or what is left until the deadline."""
-    seconds = work.timeout or work.deployments[reservation.deployment].provider.timeout
-    return seconds if work.deadline is None else max(0.001, min(seconds, work.deadline - at))
+    def given(self) -> Given:
+        return Given("".join(self.text), self.tool_calls, self.native, self.finished)
 
-
-def _next(work: Work, progress: Progress) -> Flow[Reservation]:
-    """Capacity for the next attempt; when there is none, what failed before is the better story."""
-    try:
-        return (yield from acquire(work, progress))
-    except NoCandidates as none:
-        if not progress.errors:
-            raise
-        raise _all_failed(progress, none.retry_at, f"; then {none}") from none
-
-
-def _answered(
-    work: Work, progress: Progress, reservation: Reservation, started: float,
-    usage: Usage | None, headers: Mapping[str, str], first_chunk: float | None, answer: Answer | None,
-) -> Flow[Result]:  # fmt: skip
-    at = yield from now()
-    deployment = work.deployments[reservation.deployment]
-    number, seconds = progress.number, at - started
-    cost = yield from settle(deployment, reservation, Outcome(usage, None, seconds, headers=headers))
-    progress.attempts.append(Attempt(number, deployment.id, started, seconds))
-    why = decision(work, deployment.id, number, progress.waited)
-    yield from emit(
-        events.Answered(
-            at,
-            work.id,
-            work.pool,
-            number,
-            deployment.id,
-            usage,
-            seconds,
-            first_chunk,
-            progress.waited,
-            cost,
-            deployment.free,
-            work.demand,
-        )
-    )
-    attempts = tuple(progress.attempts)
-    return Result(answer, deployment, attempts, progress.waited, work.demand, usage, cost, why, work.id)
+    def break_off(self) -> str:
+        """Another one is to go on: from here what it says is joined to what there is, which is returned."""
+        text = "".join(self.text)
+        self._seam, self.headers, self.usage = Seam(text), {}, None
+        self.breaks += not self._joins  # one that failed before its first word is no further break
+        self._joins = True
+        return text
 
 
-def _record(
-    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError
-) -> Flow[None]:
-    """Settle a failed attempt and write it down."""
-    at = yield from now()
-    deployment, number = work.deployments[reservation.deployment], progress.number
-    error.deployment = deployment.id
-    outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers)
-    yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
-    hurried = work.deadline is not None and at >= work.deadline - SOON
-    if hurried and error.failure.kind == "timeout" and error.request_sent:
-        # The caller's own hurry ended it: that is no reason to keep others away from there.
-        yield from settle_as(reservation.id, AS_RESERVED)
-    else:
-        yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
-    progress.attempts.append(Attempt(number, deployment.id, started, at - started, error.failure))
-    progress.errors.append(error)
+def _no_continuation(reservation: Reservation, error: AnotherAnswerError) -> ProviderError:
+    """It answered, and something else: no use to this caller."""
+    text = f"{reservation.deployment} did not go on with the answer begun: {error}"
+    return ProviderError(text, Failure("unknown", message=text))
 
 
-def _failed(
-    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError
-) -> Flow[None]:
-    """Return when another attempt makes sense; raise when none does."""
-    yield from _record(work, progress, reservation, started, error)
-    if not may_go_on(error.failure, len(progress.attempts), work.max_attempts):
-        raise _all_failed(progress, None) from error
-    action = REACTIONS[error.failure.kind].action
-    if action == "elsewhere":
-        progress.exclude.add(reservation.deployment)
-    elif action == "larger":
-        context = work.deployments[reservation.deployment].model.context or 0
-        progress.exclude.update(
-            o.id for o in work.plan.options if (work.deployments[o.id].model.context or 0) <= context
-        )
-
-
-def _broken(
-    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError, seen: Seen
-) -> Flow[None]:
+def _broken(progress: Progress, seen: Seen, more: str = "") -> StreamBroken:
     """The caller has part of the answer: say so, with the part. A cut never looks like a whole answer."""
-    yield from _record(work, progress, reservation, started, error)
     partial = "".join(seen.text)
-    text = f"{reservation.deployment}: the stream broke after {len(partial):,} characters: {error}"
-    raise StreamBroken(text, partial, attempts=progress.attempts, failure=error.failure) from error
-
-
-def _all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:
-    tried = "; ".join(
-        f"{a.number}. {a.deployment}: {a.failure.kind if a.failure else 'ok'} after {a.seconds:.1f} s"
-        for a in progress.attempts
-    )
-    last = progress.errors[-1]
-    count = len(progress.attempts)
-    text = f"{count} attempt{'s' * (count > 1)} failed ({tried}); the last said: {last}{more}"
-    return AttemptsFailed(text, progress.errors, progress.attempts, retry_at)
+    last, error = progress.attempts[-1], progress.errors[-1]
+    text = f"{last.deployment}: the stream broke after {len(partial):,} characters: {error}{more}"
+    return StreamBroken(text, partial, attempts=progress.attempts, failure=error.failure)
 
 
 __all__ = ["ABANDONED", "LATE", "Progress", "Result", "Seen", "Work", "acquire", "decision", "run", "settle", "stream"]

@@ -14,7 +14,8 @@ from rotor_core._model import BoundLimit, Limit, Per, Price, Unit, Window
 class Option:
     """One place that could serve: a deployment by id, every limit it must keep, and the scopes at which it can be put to rest.
 
-    `price` turns tokens into USD where a limit counts USD. `scopes`: deployment, quota and model, credential, provider.
+    `price` turns tokens into USD where a limit counts USD. `scopes`: deployment, quota and model, credential, provider, then
+    those of health (deployment, provider).
     `subject`: `quota|model`, to whom limits belong that are learned on the way ("" learns none); `model`: the model's name.
     """
 
@@ -260,7 +261,7 @@ class Ticket:
 class Rejection:
     """Why one candidate was out, and when it would be in again: an instant, or None for never or unknown."""
 
-    reason: Literal["never_fits", "no_room", "busy", "resting", "excluded", "context", "capability", "paid"]
+    reason: Literal["never_fits", "no_room", "busy", "resting", "failing", "excluded", "context", "capability", "paid"]
     detail: str
     retry_at: float | None = None
 

@@ -224,6 +224,7 @@ class Policy:
     budgets: tuple[Budget, ...] = ()
     stream_break: Literal["raise", "continue"] = "raise"
     on_store_error: Literal["local", "refuse"] = "local"
+    hedge: Literal["never", "auto"] = "never"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -121,7 +121,8 @@ class Outcome:
     """How a call ended, for whoever settles it: with `usage`, with a `failure`, or (neither) unknown and abandoned.
 
     `seconds`: how long it took. `sent` False: it surely never reached the provider. `headers`: what the provider sent
-    along, names in lower case: limits are learned from them.
+    along, names in lower case: limits are learned from them. `first_chunk`: seconds to a stream's first chunk with
+    content; `silence`: the longest between two of its chunks. `excused`: the failure is the caller's own doing (its deadline came), and speaks against nobody.
     """
 
     usage: Usage | None = None
@@ -129,6 +130,9 @@ class Outcome:
     seconds: float = 0.0
     sent: bool = True
     headers: Mapping[str, str] = field(default_factory=_no_headers, repr=False)
+    first_chunk: float | None = None
+    silence: float | None = None
+    excused: bool = False
 
 
 ABANDONED: Final = Outcome()

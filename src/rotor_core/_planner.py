@@ -15,19 +15,26 @@ from rotor_core._ledger import Plan, Rejection
 from rotor_core._model import Budget, Catalog, Deployment, Seat
 from rotor_core._policy.budgets import affordable, bound, general, scoped
 from rotor_core._policy.eligible import Need, eligible
-from rotor_core._policy.plan import build_plan
+from rotor_core._policy.plan import build_plan, regardless
 from rotor_core._policy.rank import Ranking
 
 _KEPT = 512
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Planned:
     """A plan, and why the other seats of the pool are not in it. `models`: the longest answers of those that are, by name."""
 
     plan: Plan
     rejections: Mapping[str, Rejection]
     models: Mapping[str, int | None]
+    _regardless: Plan | None = None
+
+    def regardless(self) -> Plan:
+        """The same plan for a request that nobody else can serve; always the same one, as an index is kept for it."""
+        if self._regardless is None:
+            self._regardless = regardless(self.plan)
+        return self._regardless
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -83,6 +83,8 @@ def prepare(
         timeout=options.timeout,
         deadline=options.deadline,
         priority=priority_of(options.priority),
+        regardless=planned.regardless,
+        stream_break=policy.stream_break,
     )
 
 

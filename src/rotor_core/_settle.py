@@ -1,16 +1,17 @@
-"""How a call ended, told to the ledger: what was used, what the answer said of limits, and who rests for how long."""
+"""How a call ended, told to health and to the ledger: who is well, what was used, what the answer said of limits, who rests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rotor_core import _events as events
-from rotor_core._commands import Flow, draw, emit, now, rest, settle_as
+from rotor_core._commands import Flow, draw, emit, finish, now, rest, settle_as
+from rotor_core._health import FAILING, Ending, Turn
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Kin, Learnt, Lesson, Reservation, Used
 from rotor_core._model import Deployment
 from rotor_core._outcome import Outcome
 from rotor_core._policy.headers import told_by_headers
-from rotor_core._policy.next_step import LEAST_TOLD, REACTIONS, SCOPES, rest_seconds
+from rotor_core._policy.next_step import LEAST_TOLD, REACTIONS, SCOPES, blame, may_rest, rest_seconds
 from rotor_core._policy.plan import scopes
 from rotor_core._policy.told import told_by_refusal
 
@@ -21,8 +22,13 @@ def settle(
     """Replace what was reserved by what was used, and put to rest whoever the failure speaks of. Return the cost in USD."""
     failure, usage = outcome.failure, outcome.usage
     cost: float | None = None
+    for turn in (yield from finish(reservation.id, ending_of(outcome))):
+        yield from _turned(deployment, reservation, turn, pool, attempt)
     told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
     if failure is not None:
+        if outcome.excused:
+            yield from settle_as(reservation.id, AS_RESERVED)
+            return None
         counted = outcome.sent and REACTIONS[failure.kind].counted
         told = told_by_refusal(deployment.provider.name, failure, outcome.headers)
         lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
@@ -42,6 +48,33 @@ def settle(
     if lessons or odd:
         yield from _tell_lessons(deployment, reservation, lessons, odd, pool, attempt)
     return cost
+
+
+def ending_of(outcome: Outcome) -> Ending:
+    """What an outcome says of the deployment's health."""
+    failure = outcome.failure
+    if failure is not None:
+        return Ending(None if outcome.excused else blame(failure), outcome.seconds)
+    if outcome.usage is None and not outcome.seconds:
+        return Ending(None)
+    tokens = outcome.usage.output_tokens if outcome.usage else None
+    return Ending("", outcome.seconds, outcome.first_chunk, tokens, outcome.silence)
+
+
+def _turned(deployment: Deployment, reservation: Reservation, turn: Turn, pool: str, attempt: int) -> Flow[None]:
+    """A breaker has turned: let all who share the ledger know, and whoever listens."""
+    at, request = (yield from now()), reservation.id.rpartition(".")[0]
+    if turn.until is not None:
+        yield from rest(turn.scope, turn.until, FAILING + turn.reason)
+        opened = events.BreakerOpened(
+            at, request, pool, attempt, deployment.id, turn.scope, turn.until, turn.reason, turn.evidence
+        )
+        yield from emit(opened)
+        return
+    if turn.before == "open":
+        yield from rest(turn.scope, 0.0, "")
+    if turn.after == "closed":
+        yield from emit(events.BreakerClosed(at, request, pool, attempt, deployment.id, turn.scope, turn.evidence))
 
 
 def _tell_lessons(
@@ -87,6 +120,8 @@ def _put_to_rest(
     """`taught`: a limit was learned from this failure, which holds others back from now on."""
     failure = outcome.failure
     assert failure is not None
+    if not may_rest(failure):
+        return
     seconds = rest_seconds(failure, attempt, (yield from draw()))
     if seconds and taught and failure.kind == "rate_limit" and failure.retry_after is None:
         seconds = min(seconds, LEAST_TOLD)

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rotor_core._flow import Work
+from rotor_core._health import FAILING, BreakerState
 from rotor_core._ledger import LimitReading, Option, OptionReading, Rejection, Standing
 from rotor_core._model import Deployment, Seat
 from rotor_core._policy.plan import option
 from rotor_core._policy.rank import price_of
+from rotor_core._policy.rests import rejection
 
 State = Literal["available", "waiting", "cooling", "open", "half_open", "invalid"]
 _INVALID = frozenset({"auth", "billing", "permission", "not_found"})
 
 
-def state_of(reading: OptionReading, at: float) -> State:
+def state_of(reading: OptionReading, at: float, breaker: BreakerState = "closed") -> State:
+    """`breaker`: how this process sees it; that others have found it failing, the reading says."""
     if reading.resting is not None:
+        if reading.resting.startswith(FAILING):
+            return "open"
         return "invalid" if reading.resting in _INVALID else "cooling"
+    if breaker == "half_open":
+        return "half_open"
     if reading.available_at is None or reading.available_at > at:
         return "waiting"
     return "available"
 
 
-def status_row(deployment: Deployment, reading: OptionReading, past: Mapping[str, object], at: float) -> dict[str, Any]:
+def status_row(
+    deployment: Deployment, reading: OptionReading, past: Mapping[str, object], breaker: BreakerState, at: float
+) -> dict[str, Any]:
     """One deployment's row of `status --json`. Instants are seconds since the epoch."""
     return {
         "id": deployment.id,
@@ -34,7 +43,7 @@ def status_row(deployment: Deployment, reading: OptionReading, past: Mapping[str
         "quota": deployment.credential.quota,
         "plan": deployment.credential.plan,
         "free": deployment.free,
-        "state": state_of(reading, at),
+        "state": state_of(reading, at, breaker),
         "available_at": _instant(reading.available_at),
         "limits": [_limit_row(r) for r in reading.limits],
         **past,
@@ -94,14 +103,17 @@ def options_of(deployments: Iterable[Deployment]) -> list[Option]:
     return [option(Seat(d)) for d in deployments]
 
 
-def pool_state(name: str, readings: Sequence[OptionReading], at: float) -> dict[str, Any]:
+def pool_state(
+    name: str, readings: Sequence[OptionReading], at: float, breakers: Sequence[BreakerState] = ()
+) -> dict[str, Any]:
     """How many of a pool's deployments are in each state, and when the next of the others is back."""
-    states = [state_of(r, at) for r in readings]
+    closed: list[BreakerState] = ["closed"] * len(readings)
+    states = [state_of(r, at, b) for r, b in zip(readings, breakers or closed, strict=True)]
     back = [r.available_at for r in readings if r.available_at is not None and r.available_at > at]
     return {
         "pool": name,
         "deployments": len(readings),
-        **{state: states.count(state) for state in ("available", "waiting", "cooling", "invalid")},
+        **{state: states.count(state) for state in get_args(State)},
         "next_at": _instant(min(back, default=None)),
     }
 
@@ -181,8 +193,7 @@ def _standing(candidate: Option, reading: OptionReading, work: Work) -> Standing
 def _blocked(work: Work, candidate: Option, reading: OptionReading, at: float) -> Rejection | None:
     """Why a candidate could not serve at this instant, or None."""
     if reading.resting is not None:
-        until = f" for {reading.rests_until - at:.0f} s more" if reading.rests_until else ""
-        return Rejection("resting", f"resting after {reading.resting}{until}", reading.rests_until)
+        return rejection(reading.resting, reading.rests_until, at)
     for r in reading.limits:
         _, amount = work.demand.charge(r.limit, candidate.price, candidate.model)
         if amount > r.limit.value:

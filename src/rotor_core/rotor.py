@@ -18,6 +18,7 @@ from rotor_core._engine import Engine, hold, release, share, without_password
 from rotor_core._errors import ConfigError
 from rotor_core._events import Event
 from rotor_core._flow import Result, Work, acquire, run, settle, stream
+from rotor_core._health import BreakerState
 from rotor_core._ledger import Reservation
 from rotor_core._model import Catalog, Deployment
 from rotor_core._outcome import ABANDONED, Outcome
@@ -167,7 +168,13 @@ class Rotor:
             "store_state": getattr(engine.store, "state", "ok"),
             "pools": {name: [s.deployment.id for s in pool.seats] for name, pool in engine.catalog.pools.items()},
             "deployments": [
-                _snapshot.status_row(d, r, engine.stats.read(d.id), at)
+                _snapshot.status_row(
+                    d,
+                    r,
+                    engine.stats.read(d.id) | {"health": engine.health.score(d.id)},
+                    engine.health.state(d.id, at)[0],
+                    at,
+                )
                 for d, r in zip(deployments, readings, strict=True)
             ],
         }
@@ -190,8 +197,17 @@ class Rotor:
             "deployments": [_snapshot.limits_row(d, r, at) for d, r in zip(deployments, readings, strict=True)],
         }
 
+    def health(self, name: str | None = None) -> dict[str, dict[str, Any]]:
+        """How deployments fare in this process, by id: breaker, availability, calls under way, what calls take.
+
+        `name` as for `limits`. Raises ConfigError for another name.
+        """
+        engine = self._live
+        at = engine.store.now()
+        return {d.id: engine.health.read(d.id, at) for d in self._named(name)}
+
     def reset(self, name: str | None = None, *, windows: bool = False) -> tuple[str, ...]:
-        """Forget rests and learned limits of deployments, and with `windows` what was counted; return their ids.
+        """Forget rests, failures and learned limits of deployments, and with `windows` what was counted; return their ids.
 
         `name` as for `limits`. What deployments share (a quota's limits, a credential's rest) is forgotten for all that
         share it. Raises ConfigError for another name, StoreError where the store is out of reach.
@@ -200,6 +216,7 @@ class Rotor:
 
         deployments = self._named(name)
         self._live.store.reset(_snapshot.options_of(deployments), windows=windows)
+        self._live.health.forget([d.id for d in deployments])
         return tuple(d.id for d in deployments)
 
     async def areset(self, name: str | None = None, *, windows: bool = False) -> tuple[str, ...]:
@@ -207,6 +224,7 @@ class Rotor:
 
         deployments = self._named(name)
         await self._live.store.areset(_snapshot.options_of(deployments), windows=windows)
+        self._live.health.forget([d.id for d in deployments])
         return tuple(d.id for d in deployments)
 
     def pool_state(self, model: str | None = None) -> dict[str, Any]:
@@ -214,8 +232,11 @@ class Rotor:
         from rotor_core import _snapshot  # noqa: PLC0415  not needed to answer
 
         engine = self._live
-        readings = engine.store.read(_snapshot.options_of(self.candidates(model)))
-        return _snapshot.pool_state(model or engine.catalog.default_pool, readings, engine.store.now())
+        deployments = self.candidates(model)
+        readings = engine.store.read(_snapshot.options_of(deployments))
+        at = engine.store.now()
+        breakers: list[BreakerState] = [engine.health.state(d.id, at)[0] for d in deployments]
+        return _snapshot.pool_state(model or engine.catalog.default_pool, readings, at, breakers)
 
     def on(self, event: str | type[Event], listener: Listener) -> Callable[[], None]:
         """Listen to events of all requests, by name, class, or `*`. Returns a function that stops it. Raises ConfigError."""

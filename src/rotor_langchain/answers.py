@@ -143,7 +143,10 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
 
 
 def about(result: Result, finish_reason: str | None) -> dict[str, Any]:
-    """`response_metadata`: who answered, after what. `attempts` counts calls made; `waited_s` is in seconds."""
+    """`response_metadata`: who answered, after what. `attempts` counts calls made; `waited_s` is in seconds.
+
+    `continued`, where it is there: how often another deployment went on with a stream that had broken.
+    """
     deployment, demand = result.deployment, result.demand
     return {
         "model_name": deployment.name,
@@ -158,6 +161,7 @@ def about(result: Result, finish_reason: str | None) -> dict[str, Any]:
             "estimated_tokens": demand.input_tokens + demand.output_tokens,
             "cost_usd": result.cost_usd,
             "decision": result.decision,
+            **({"continued": result.continued} if result.continued else {}),
         },
     }
 

@@ -96,6 +96,8 @@ def describe(event: Event, pool_state: PoolState) -> dict[str, Any]:
         data["waited_s"] = round(event.waited, 3)
     elif isinstance(event, Rotated):
         data["previous"] = event.previous
+        if event.mid_stream:
+            data["phase"] = "mid_stream"
     elif isinstance(event, Exhausted):
         data["refused"] = event.refused
         data["retry_at"] = event.retry_at

@@ -32,6 +32,7 @@ from langchain_core.tracers import context as tracers
 from langsmith.run_helpers import tracing_context  # pyright: ignore[reportUnknownVariableType]
 
 from rotor_core._errors import ProviderError
+from rotor_core._health import Timeouts
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk, FailureKind, Usage
 from rotor_core._request import Request
@@ -69,7 +70,7 @@ class LangChainAdapter:
                     model = _bound(deployment, request)
                     return _answer(await model.ainvoke(request.source, _alone(), **_rest(request)))
 
-    def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:  # noqa: ARG002
+    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:  # noqa: ARG002
         whole = _Whole()
         with _failures(deployment):
             messages = iter(_bound(deployment, request).stream(request.source, _alone(), **_rest(request)))
@@ -81,8 +82,9 @@ class LangChainAdapter:
                 yield whole.chunk(message)
             yield whole.end()
 
-    async def astream(self, deployment: Deployment, request: Request, *, timeout: float) -> AsyncIterator[Chunk]:
+    async def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]:
         whole = _Whole()
+        timeout = timeouts.first
         with _failures(deployment):
             messages = aiter(_bound(deployment, request).astream(request.source, _alone(), **_rest(request)))
             while True:
@@ -92,6 +94,7 @@ class LangChainAdapter:
                             message = await anext(messages)
                 except StopAsyncIteration:
                     break
+                timeout = timeouts.between
                 yield whole.chunk(message)
             yield whole.end()
 

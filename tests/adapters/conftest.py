@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rotor_core._health import Timeouts
 from rotor_core._model import Credential, Deployment, Model, Provider, Secret
 from rotor_core._request import Request
 from rotor_core.adapters.openai_compatible import OpenAICompatible
@@ -179,17 +180,18 @@ class Caller:
     async def stream(self, where: Deployment, request: Request | None = None, timeout: float = 5.0) -> list[Any]:
         """All chunks. Those that came before an error are its `chunks`."""
         request = request or ask()
+        timeouts = Timeouts(timeout, timeout, 60.0)
         chunks: list[Any] = []
         try:
             if self.way == "blocking":
 
                 def collect() -> None:
-                    for chunk in self.adapter.stream(where, request, timeout=timeout):
+                    for chunk in self.adapter.stream(where, request, timeouts=timeouts):
                         chunks.append(chunk)
 
                 await asyncio.to_thread(collect)
             else:
-                async for chunk in self.adapter.astream(where, request, timeout=timeout):
+                async for chunk in self.adapter.astream(where, request, timeouts=timeouts):
                     chunks.append(chunk)
         except Exception as error:
             error.chunks = chunks  # type: ignore[attr-defined]

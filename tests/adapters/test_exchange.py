@@ -23,6 +23,7 @@ from tests.adapters.conftest import (
 
 from rotor_core import ProviderError
 from rotor_core._outcome import Usage
+from rotor_core._health import Timeouts
 from rotor_core.adapters import http
 
 
@@ -541,7 +542,7 @@ async def test_cancelling_a_call_closes_its_connection(server: Scripted, way):
 async def test_closing_a_stream_early_closes_its_connection(server: Scripted, way):
     server.script = [hanging(open_stream(), chunked(delta(content="He")))]
     caller = Caller(way)
-    chunks = caller.adapter.astream(deployment(server.base_url), ask(), timeout=5)
+    chunks = caller.adapter.astream(deployment(server.base_url), ask(), timeouts=Timeouts(5.0, 5.0, 60.0))
     assert (await anext(chunks)).text == "He"
     await chunks.aclose()
     assert await asyncio.to_thread(server.closed.wait, 5)
@@ -553,7 +554,7 @@ async def test_closing_a_blocking_stream_early_closes_its_connection(server: Scr
     caller = Caller("blocking")
 
     def take_one():
-        chunks = caller.adapter.stream(deployment(server.base_url), ask(), timeout=5)
+        chunks = caller.adapter.stream(deployment(server.base_url), ask(), timeouts=Timeouts(5.0, 5.0, 60.0))
         first = next(chunks)
         chunks.close()
         return first.text

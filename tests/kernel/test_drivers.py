@@ -14,6 +14,7 @@ from rotor_core._events import Selected
 from rotor_core._ledger import NOTHING_USED, Ticket
 from rotor_core._outcome import Chunk
 from rotor_core._ports import Ports
+from rotor_core.observe.health import Health
 from rotor_core._request import Request
 from rotor_core.adapters.base import dispatching
 
@@ -80,14 +81,14 @@ class Adapter:
     async def acall(self, deployment, request, *, timeout):
         return self.call(deployment, request, timeout=timeout)
 
-    def stream(self, deployment, request, *, timeout):
+    def stream(self, deployment, request, *, timeouts):
         dispatching()
         try:
             yield from self.chunks
         finally:
             self.closed = True
 
-    async def astream(self, deployment, request, *, timeout):
+    async def astream(self, deployment, request, *, timeouts):
         dispatching()
         try:
             for chunk in self.chunks:
@@ -99,7 +100,9 @@ class Adapter:
 def ports(store=None, adapter=None, heard=None):
     heard = [] if heard is None else heard
     adapter = adapter or Adapter()
-    return Ports(catalog(deployment()), store or Store(), lambda _: adapter, Random(1), heard.append)
+    made = catalog(deployment())
+    health = Health(made.deployments, Random(1))
+    return Ports(made, store or Store(), health, lambda _: adapter, Random(1), heard.append)
 
 
 @pytest.fixture(params=["sync", "async"])

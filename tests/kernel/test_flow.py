@@ -23,8 +23,11 @@ def test_a_request_with_room_is_sent_at_once_and_settled_to_what_it_used():
     assert result.answer.text == "hello"
     assert result.deployment.id == "a/m#1"
     assert [type(x).__name__ for x in script.asked if not isinstance(x, (c.Now, c.Emit))] == [
+        "Barred",
         "Reserve",
+        "Begin",
         "Call",
+        "Finish",
         "Settle",
     ]
     assert script.of(c.Settle)[0].used == Used(1, 11, 7, 0.0)
@@ -274,8 +277,8 @@ def test_too_long_for_one_context_goes_only_to_larger_ones():
     assert script.of(c.Reserve)[1].ask.exclude == {"a/m#1", "b/m#1"}
 
 
-@pytest.mark.parametrize(("deadline", "rests"), [(102.5, 0), (500.0, 1), (None, 1)])
-def test_a_timeout_by_the_callers_own_deadline_puts_nobody_to_rest(deadline, rests):
+@pytest.mark.parametrize(("deadline", "blame"), [(102.5, None), (500.0, "timeout"), (None, "timeout")])
+def test_a_timeout_by_the_callers_own_deadline_speaks_against_nobody(deadline, blame):
     script = Script(
         {
             c.Reserve: [reservation(), Refusal(100.0, 160.0, {})],
@@ -287,13 +290,13 @@ def test_a_timeout_by_the_callers_own_deadline_puts_nobody_to_rest(deadline, res
     with pytest.raises(AttemptsFailed):
         script.play(run(work(deployment(), deadline=deadline), REQUEST))
 
-    assert len(script.of(c.Rest)) == rests
+    assert script.of(c.Finish)[0].ending.blame == blame
     assert script.of(c.Settle)[0].used == AS_RESERVED
 
 
 def test_a_call_has_no_longer_than_the_deadline_leaves():
     script = Script({c.Reserve: reservation(), c.Call: answer()})
-    script.play(run(work(deployment(), deadline=102.5), REQUEST))
+    script.play(run(work(deployment(), deadline=102.5, max_attempts=1), REQUEST))
     assert script.of(c.Call)[0].timeout == 2.5
 
     script = Script({c.Reserve: reservation(), c.Call: answer()})

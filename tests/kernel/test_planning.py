@@ -223,6 +223,8 @@ def test_the_state_of_a_pool_counts_its_deployments_and_names_the_next_instant()
         "available": 1,
         "waiting": 2,
         "cooling": 0,
+        "open": 0,
+        "half_open": 0,
         "invalid": 0,
         "next_at": 140.0,
     }
@@ -230,7 +232,7 @@ def test_the_state_of_a_pool_counts_its_deployments_and_names_the_next_instant()
 
 
 def test_a_status_row_has_the_promised_keys():
-    row = status_row(SMALL, reading(used=40.0), {"health": 1.0}, 100.0)
+    row = status_row(SMALL, reading(used=40.0), {"health": 1.0}, "closed", 100.0)
 
     assert set(row) == {
         "id",
@@ -305,7 +307,7 @@ def test_an_explanation_names_those_who_were_out_from_the_start():
     explanation = explain(work, {"t/m#1": OptionReading("t/m#1", 1.0, "auth", None, ())}, 100.0)
 
     assert [(v.verdict, v.reason) for v in explanation] == [
-        ("rejected", "resting after auth"),
+        ("rejected", "its key was refused (auth); after `rotor reset`"),
         ("rejected", "has no tools"),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
 from rotor_core._errors import ProviderError
+from rotor_core._health import Timeouts
 from rotor_core._model import (
     BoundLimit,
     Catalog,
@@ -63,7 +64,7 @@ class ScriptedAdapter:
             return await outcome()
         return outcome if isinstance(outcome, Answer) else whole(outcome)
 
-    def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:
+    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:
         outcome = self._outcome(deployment, request)
         try:
             for chunk in pieces(outcome) if isinstance(outcome, Answer) else outcome:
@@ -73,8 +74,8 @@ class ScriptedAdapter:
         finally:
             self.closed_streams += 1
 
-    async def astream(self, deployment: Deployment, request: Request, *, timeout: float) -> AsyncIterator[Chunk]:
-        for chunk in self.stream(deployment, request, timeout=timeout):
+    async def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]:
+        for chunk in self.stream(deployment, request, timeouts=timeouts):
             yield chunk
 
     def close(self) -> None: ...

@@ -3,9 +3,19 @@
 from typing import get_args
 
 import pytest
+from tests.kernel.made import deployment
 
 from rotor_core._outcome import Failure, FailureKind
-from rotor_core._policy.next_step import REACTIONS, SCOPES, may_go_on, rest_seconds
+from rotor_core._policy.next_step import (
+    REACTIONS,
+    SCOPES,
+    alike,
+    backoff_seconds,
+    blame,
+    may_go_on,
+    may_rest,
+    rest_seconds,
+)
 
 
 def test_every_kind_of_failure_has_a_row():
@@ -34,11 +44,11 @@ def test_a_spent_day_is_not_back_within_a_minute_whatever_it_says():
 
 
 def test_an_untold_wait_doubles_with_each_attempt_and_varies_by_a_quarter():
-    waits = [rest_seconds(Failure("server_error"), n, 0.5) for n in (1, 2, 3)]
+    waits = [rest_seconds(Failure("rate_limit"), n, 0.5) for n in (1, 2, 3)]
 
-    assert waits == [2.0, 4.0, 8.0]
-    assert rest_seconds(Failure("server_error"), 1, 0.0) == 1.5
-    assert rest_seconds(Failure("server_error"), 1, 1.0) == 2.5
+    assert waits == [5.0, 10.0, 20.0]
+    assert rest_seconds(Failure("rate_limit"), 1, 0.0) == 3.75
+    assert rest_seconds(Failure("rate_limit"), 1, 1.0) == 6.25
 
 
 def test_a_wait_told_where_none_is_to_be_believed_is_not():
@@ -54,3 +64,37 @@ def test_the_last_attempt_is_the_last():
     assert may_go_on(Failure("server_error"), 2, 3)
     assert not may_go_on(Failure("server_error"), 3, 3)
     assert not may_go_on(Failure("bad_request"), 1, 3)
+
+
+UNTOLD = ("overloaded", "server_error", "timeout", "connection", "unknown")
+
+
+@pytest.mark.parametrize("kind", get_args(FailureKind))
+def test_only_what_nobody_explained_is_held_against_a_deployment(kind):
+    assert blame(Failure(kind)) == (kind if kind in UNTOLD else None)
+
+
+@pytest.mark.parametrize("kind", ["overloaded", "server_error", "unknown"])
+def test_who_says_when_to_come_back_rests_so_long_and_is_not_blamed(kind):
+    told = Failure(kind, retry_after=7.0)
+
+    assert blame(told) is None
+    assert may_rest(told)
+    assert rest_seconds(told, 1, 0.5) == 7.0
+    assert not may_rest(Failure(kind))
+    assert rest_seconds(Failure(kind), 1, 0.5) is None
+
+
+def test_a_request_leaves_alone_who_failed_it_for_longer_each_time():
+    assert [backoff_seconds(n, 0.5) for n in (1, 2, 3)] == [0.5, 1.0, 2.0]
+    assert (backoff_seconds(1, 0.0), backoff_seconds(1, 1.0)) == (0.375, 0.625)
+
+
+def test_who_shares_what_failed_is_likely_to_fail_alike():
+    failed, same_model, other_model = deployment("a"), deployment("a"), deployment("a", "x")
+    elsewhere = deployment("b")
+    everyone = [failed, other_model, elsewhere, same_model]
+
+    assert alike(failed, everyone, "connection") == {"a/m#1", "a/x#1"}
+    assert alike(failed, everyone, "server_error") == {"a/m#1"}
+    assert alike(failed, everyone, "rate_limit") == set()

@@ -249,7 +249,7 @@ def test_a_refusal_has_a_reason_for_every_option():
     said = {name: (r.reason, r.detail) for name, r in refused.reasons.items()}
     assert said == {
         "full": ("no_room", "needs 10 tokens; 5 left of 100 tokens per minute"),
-        "rests": ("resting", "rate_limit"),
+        "rests": ("resting", "resting after rate_limit for 40 s more"),
         "busy": ("busy", "1 under way; the limit is 1 call at a time"),
         "small": ("never_fits", "needs 10 tokens; the limit is 5 tokens per minute"),
         "seen": ("excluded", "this request has been there already"),

@@ -7,8 +7,10 @@ never outranks money: under `free-first` it chooses among what is equally free.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
+from rotor_core._health import HEALTH
 from rotor_core._ledger import Option, Plan, Tier
 from rotor_core._model import BoundLimit, Deployment, Policy, Seat
 from rotor_core._policy.rank import Ranking
@@ -25,6 +27,28 @@ def scopes(deployment: Deployment) -> tuple[str, str, str, str]:
     )
 
 
+def health_scopes(deployment: Deployment) -> tuple[str, str]:
+    """The names under which a deployment, and its provider, rest because they fail: see `HEALTH`."""
+    return (
+        f"{HEALTH}{deployment.credential.fingerprint}|{deployment.model.name}",
+        f"{HEALTH}{deployment.provider.base_url}",
+    )
+
+
+def regardless(plan: Plan) -> Plan:
+    """The same plan for a request that nobody else can serve: rests of our own conclusion do not count."""
+    tiers = tuple(
+        replace(
+            tier,
+            options=tuple(
+                replace(o, scopes=tuple(s for s in o.scopes if not s.startswith(HEALTH))) for o in tier.options
+            ),
+        )
+        for tier in plan.tiers
+    )
+    return Plan(tiers, plan.score)
+
+
 def option(seat: Seat, budgets: Sequence[BoundLimit] = ()) -> Option:
     """A seat as the ledger sees it. `budgets`: what is held to besides, where it is not free."""
     deployment = seat.deployment
@@ -32,7 +56,7 @@ def option(seat: Seat, budgets: Sequence[BoundLimit] = ()) -> Option:
     return Option(
         id=deployment.id,
         limits=limits if deployment.free else (*limits, *budgets),
-        scopes=scopes(deployment),
+        scopes=(*scopes(deployment), *health_scopes(deployment)),
         free=deployment.free,
         weight=seat.weight,
         price=deployment.price,

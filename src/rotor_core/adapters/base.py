@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Final, Protocol
 
+from rotor_core._health import Timeouts
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
@@ -34,16 +35,16 @@ class Adapter(Protocol):
     """One instance serves all deployments that name it. Safe from several threads and event loops at once."""
 
     def call(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:
-        """One exchange. `timeout`: seconds for all of it."""
+        """One exchange. `timeout`: seconds for all of it, to the last byte."""
         ...
 
     async def acall(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer: ...
 
-    def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:
-        """Chunks as they come. `timeout`: seconds between two of them. Closing the iterator ends the exchange."""
+    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:
+        """Chunks as they come. Closing the iterator ends the exchange. Past any of its `timeouts` it raises."""
         ...
 
-    def astream(self, deployment: Deployment, request: Request, *, timeout: float) -> AsyncIterator[Chunk]: ...
+    def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]: ...
 
     def close(self) -> None: ...
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 from rotor_core._errors import ProviderError
+from rotor_core._health import Timeouts
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
@@ -67,11 +68,11 @@ class OpenAICompatible:
             return _answer(deployment, received)
         raise failed
 
-    def stream(self, deployment: Deployment, request: Request, *, timeout: float) -> Iterator[Chunk]:
+    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:
         endpoint, body = self._prepare(deployment, request, stream=True)
-        reading = _Reading(deployment, timeout)
+        reading = _Reading(deployment, timeouts.between)
         try:
-            with self._transport().open(endpoint, body, timeout) as reply:
+            with self._transport().open(endpoint, body, timeouts.between) as reply:
                 if reading.begin(reply.status, reply.headers):
                     for piece in reply.pieces():
                         yield from reading.take(piece)
@@ -87,11 +88,11 @@ class OpenAICompatible:
             return
         raise failed
 
-    async def astream(self, deployment: Deployment, request: Request, *, timeout: float) -> AsyncIterator[Chunk]:
+    async def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]:
         endpoint, body = self._prepare(deployment, request, stream=True)
-        reading = _Reading(deployment, timeout)
+        reading = _Reading(deployment, timeouts.between)
         try:
-            async with self._async_transport().open(endpoint, body, timeout) as reply:
+            async with self._async_transport().open(endpoint, body, timeouts.between) as reply:
                 if reading.begin(reply.status, reply.headers):
                     async for piece in reply.pieces():
                         for chunk in reading.take(piece):

@@ -298,6 +298,9 @@ class PolicySection(Section):
     stream_break: Literal["raise", "continue"] = Field(
         "raise", description="When a stream breaks after its first chunk."
     )
+    hedge: Literal["never", "auto"] = Field(
+        "never", description="Whether a slow call may be joined by a second one elsewhere, where capacity is plentiful."
+    )
     on_store_error: Literal["local", "refuse"] = Field("local", description="When the store is out of reach.")
 
     @model_validator(mode="after")

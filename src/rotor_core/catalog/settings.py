@@ -46,6 +46,7 @@ def policy(root: RootSection, rankings: Collection[str], places: Places) -> Poli
         paid=section.paid,
         budgets=tuple(Budget(b.usd, b.per, b.tz, b.pool, b.caller, b.unknown_price) for b in section.budget or ()),
         stream_break=section.stream_break,
+        hedge=section.hedge,
         on_store_error=section.on_store_error,
     )
 

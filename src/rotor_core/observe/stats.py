@@ -46,9 +46,7 @@ class Stats:
         with self._lock:
             tally = self._tallies.get(deployment_id, Tally())
             quantiles = {f"p{q}": _ms(tally.latency.quantile(q / 100)) for q in (50, 95, 99)}
-            succeeded = 1 - tally.failures / tally.requests if tally.requests else 1.0
             return {
-                "health": round(succeeded, 4),
                 "latency_ms": {"ewma": _ms(tally.latency.ewma), **quantiles},
                 "requests": tally.requests,
                 "failures": tally.failures,

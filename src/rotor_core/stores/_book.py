@@ -193,6 +193,9 @@ class Book:
         if until > now:
             self.note("rest", scope, until, reason)
             self.shelf.rest(scope, until, reason)
+        elif until == 0.0 and scope in self.shelf.rests:
+            self.note("unrest", scope)
+            self.shelf.unrest(scope)
 
     def watch(self, ticket_id: str, called: Callable[[], None]) -> None:
         """See `Store.watch`."""

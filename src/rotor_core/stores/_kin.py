@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rotor_core._ledger import AUTO, Correct, Kin
+from rotor_core._health import HEALTH
+from rotor_core._ledger import AUTO, Correct, Kin, Option
 from rotor_core._state.kinships import Kinships
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Kindred:
         found: list[Kin] = []
         if known.taken is None or known.entry is None:
             return found
-        quota, origin = quota_of(known.subject), known.entry.option.scopes[-1]
+        quota, origin = quota_of(known.subject), _origin(known.entry.option)
         used = {correct.key: correct.used for correct in wanted}
         for i, meter in enumerate(known.meters):
             if meter.key not in used or quota_of(meter.key) != quota:
@@ -115,3 +116,8 @@ def merge(book: Book, quota: str, other: str, now: float) -> None:
         known.subject = shelf.stand_in(known.subject)
     book.kindred.forget(other)
     book.look_again()
+
+
+def _origin(option: Option) -> str:
+    """The provider: the widest scope at which somebody told us to rest."""
+    return [scope for scope in option.scopes if not scope.startswith(HEALTH)][-1]

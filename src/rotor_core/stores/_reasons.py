@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from time import gmtime, strftime
 
 from rotor_core._ledger import Rejection
 from rotor_core._model import Limit
+from rotor_core._policy.rests import rejection
 from rotor_core._state.spans import span
 from rotor_core.stores._demand import Want
 from rotor_core.stores._index import Entry, PlanIndex
@@ -36,7 +38,7 @@ def _reason(entry: Entry, want: Want) -> Rejection:
         return Rejection("never_fits", _never(entry, tight, want.demand.requests))
     rest = entry.resting(want.rests, now) if want.rests else None
     if rest is not None:
-        return Rejection("resting", rest.reason, at)
+        return replace(rejection(rest.reason, rest.until, now), retry_at=at)
     for gate in entry.gates:
         if not gate.slots.fits(want.demand.requests):
             detail = f"{_number(gate.slots.held)} under way; the limit is {describe(gate.limit)}"

@@ -142,7 +142,7 @@ class RedisLedger:
                 asked_at, retry_at, reasons, lines = more
                 self.view.lines(lines, now)
                 retry_at = None if retry_at is False else float(retry_at)
-                return refusal(order.knowns, self.view, float(asked_at), retry_at, reasons)
+                return refusal(order.knowns, self.view, float(asked_at), retry_at, reasons, now)
             option_id, at, asked_at, expires_at, rested, lines = more
             self.view.lines(lines, now)
             grant = Reservation(

@@ -8,6 +8,7 @@ from typing import Any
 
 from rotor_core._ledger import Refusal, Rejection
 from rotor_core._model import Limit
+from rotor_core._policy.rests import rejection
 from rotor_core.stores._reasons import describe, renewal
 from rotor_core.stores._redis_view import View
 from rotor_core.stores._redis_words import Known, valued
@@ -19,9 +20,10 @@ def refusal(
     asked_at: float,
     retry_at: float | None,
     told: Sequence[Sequence[Any]],
+    now: float,
 ) -> Refusal:
     """`told`: see `lua/reserve.lua`. One rejection per option, by id."""
-    found = {view.options[row[0]].option.id: _rejection(view.options[row[0]], view, row, asked_at) for row in told}
+    found = {view.options[row[0]].option.id: _rejection(view.options[row[0]], view, row, now) for row in told}
     out = Rejection("excluded", "this request has been there already")
     return Refusal(asked_at, retry_at, {one.option.id: found.get(one.option.id, out) for one in knowns})
 
@@ -34,7 +36,7 @@ def _rejection(known: Known, view: View, row: Sequence[Any], now: float) -> Reje
             limit = _limit(known, view, key, value)
             return Rejection("never_fits", _never(limit, amount, gate=key in known.gates))
         case "resting":
-            return Rejection("resting", str(more[0]), at)
+            return replace(rejection(str(more[0]), float(more[1]), now), retry_at=at)
         case "busy":
             key, held, value = more
             limit = _limit(known, view, key, value)

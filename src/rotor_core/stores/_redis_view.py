@@ -130,7 +130,9 @@ class View:
 
     def rested(self, scope: str, until: float, reason: str) -> None:
         known = self.rests.get(scope)
-        if known is None or until > known.until:
+        if until == 0.0:
+            self.rests.pop(scope, None)
+        elif known is None or until > known.until:
             self.rests[scope] = Resting(until, reason)
 
     # --- looking -----------------------------------------------------------------------------------------------------

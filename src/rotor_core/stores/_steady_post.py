@@ -42,9 +42,9 @@ class Post:
         self.settle(reservation_id, NOTHING_USED, None, _DOUBTED)
 
     def rest(self, scope: str, until: float, reason: str) -> None:
-        """The longest rest wins."""
+        """The longest rest wins, but for `until` 0, which ends it."""
         with self._lock:
-            if scope not in self._rests or self._rests[scope][0] < until:
+            if until == 0.0 or scope not in self._rests or self._rests[scope][0] < until:
                 self._rests[scope] = until, reason
 
     def forget(self, reservation_id: str) -> None:

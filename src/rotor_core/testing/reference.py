@@ -203,10 +203,12 @@ class Reference:
         return held
 
     def rest(self, scope: str, until: float, reason: str, now: float) -> None:
-        """The longest rest wins."""
+        """The longest rest wins, but for `until` 0, which ends it."""
         known = self.rests.get(scope)
         if until > now and (known is None or until > known.until):
             self.rests[scope] = Resting(until, reason)
+        elif until == 0.0:
+            self.rests.pop(scope, None)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ def test_the_instant_of_dispatch_is_noted_where_it_is_late(site):
 
 
 def test_the_guard_is_learned_from_dispatches_that_need_no_writing(site):
-    store = site.open()
+    store = site.open(guard=0.045)
     store.read([A])
     before = store._turns.book.guards.delay
     of = plan(option("b", rpm(10_000)))

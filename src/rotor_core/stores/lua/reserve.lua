@@ -54,7 +54,7 @@ local function reason(option)
     return {option.n, 'never', false, key, amount, limit(key).v}
   end
   local rest = resting(option.sc, now)
-  if rest then return {option.n, 'resting', at, rest.r} end
+  if rest then return {option.n, 'resting', at, rest.r, rest.u} end
   for _, gate in ipairs(option.gs) do
     local r = limit(gate)
     if not free(r, want.d[1]) then

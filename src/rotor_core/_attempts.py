@@ -1,0 +1,156 @@
+"""What befalls one attempt of a request: whom it goes to, how long it is waited for, how it ends, and what follows.
+
+Every attempt is settled and written down, whatever its end; none is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rotor_core import _events as events
+from rotor_core._acquire import SOON, Progress, Work, acquire, decision
+from rotor_core._commands import Flow, barred, draw, emit, may_retry, now
+from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
+from rotor_core._health import Guards
+from rotor_core._ledger import Demand, Reservation
+from rotor_core._model import Deployment
+from rotor_core._outcome import Answer, Attempt, Outcome, Usage
+from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on
+from rotor_core._settle import settle
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A request answered: by whom, after what. `answer` is None for a stream, whose chunks the caller has had."""
+
+    answer: Answer | None
+    deployment: Deployment
+    attempts: tuple[Attempt, ...]
+    waited: float
+    demand: Demand
+    usage: Usage | None
+    cost_usd: float | None
+    decision: str
+    request_id: str
+    continued: int = 0
+    """How often another deployment went on with a stream that had broken; `usage` and `cost_usd` are the last one's."""
+
+
+def patience(
+    work: Work, progress: Progress, reservation: Reservation, at: float
+) -> tuple[Guards, float, float | None, int, int]:
+    """What decides how long a call is waited for: see `_policy.patience`. Attempts that were not cut off are not counted."""
+    longest = work.timeout or work.deployments[reservation.deployment].provider.timeout
+    left = None if work.deadline is None else work.deadline - at
+    cut_off = sum(a.failure is not None and a.failure.kind == "timeout" for a in progress.attempts)
+    return progress.guards, longest, left, 1 + cut_off, work.max_attempts - progress.number
+
+
+def next_seat(work: Work, progress: Progress) -> Flow[Reservation]:
+    """Capacity for the next attempt; when there is none, what failed before is the better story."""
+    try:
+        return (yield from acquire(work, progress))
+    except NoCandidates as none:
+        if not progress.errors:
+            raise
+        raise all_failed(progress, none.retry_at, f"; then {none}") from none
+
+
+def answered(
+    work: Work, progress: Progress, reservation: Reservation, started: float,
+    usage: Usage | None, headers: Mapping[str, str], answer: Answer | None = None, *,
+    first_chunk: float | None = None, silence: float | None = None, continued: int = 0,
+) -> Flow[Result]:  # fmt: skip
+    """Settle an attempt that was answered, and tell."""
+    at = yield from now()
+    deployment = work.deployments[reservation.deployment]
+    number, seconds = progress.number, at - started
+    outcome = Outcome(usage, None, seconds, headers=headers, first_chunk=first_chunk, silence=silence)
+    cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    progress.attempts.append(Attempt(number, deployment.id, started, seconds))
+    why = decision(work, deployment.id, number, progress.waited)
+    yield from emit(
+        events.Answered(
+            at,
+            work.id,
+            work.pool,
+            number,
+            deployment.id,
+            usage,
+            seconds,
+            first_chunk,
+            progress.waited,
+            cost,
+            deployment.free,
+            None if continued else work.demand,  # a part of an answer teaches nothing of how long answers are
+        )
+    )
+    attempts = tuple(progress.attempts)
+    return Result(answer, deployment, attempts, progress.waited, work.demand, usage, cost, why, work.id, continued)
+
+
+def record(
+    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError
+) -> Flow[None]:
+    """Settle a failed attempt and write it down."""
+    at = yield from now()
+    deployment, number = work.deployments[reservation.deployment], progress.number
+    error.deployment = deployment.id
+    # Where the caller's own hurry ended it, that is no reason to keep others away from there.
+    hurried = work.deadline is not None and at >= work.deadline - SOON
+    excused = hurried and error.failure.kind == "timeout" and error.request_sent
+    outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers, excused=excused)
+    yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
+    yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    progress.attempts.append(Attempt(number, deployment.id, started, at - started, error.failure))
+    progress.errors.append(error)
+
+
+def failed(
+    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError
+) -> Flow[None]:
+    """Return when another attempt makes sense; raise when none does."""
+    yield from record(work, progress, reservation, started, error)
+    more = yield from goes_on(work, progress, reservation, error)
+    if more is not None:
+        raise all_failed(progress, None, more) from error
+
+
+def goes_on(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[str | None]:
+    """Make ready for another attempt, and return None; or why there is none, as the end of a sentence ("" if that is plain)."""
+    if not may_go_on(error.failure, len(progress.attempts), work.max_attempts):
+        return ""
+    if blame(error.failure) is not None:
+        if not (yield from may_retry()):
+            return "; it was not tried again, because too many requests fail at this moment"
+        yield from _keep_away(work, progress, reservation, error)
+    action = REACTIONS[error.failure.kind].action
+    if action == "elsewhere":
+        progress.exclude.add(reservation.deployment)
+    elif action == "larger":
+        context = work.deployments[reservation.deployment].model.context or 0
+        progress.exclude.update(
+            o.id for o in work.plan.options if (work.deployments[o.id].model.context or 0) <= context
+        )
+    return None
+
+
+def _keep_away(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[None]:
+    """Let others go first: whoever shares what failed, or is not well, after them; who failed not before its backoff is over."""
+    failed, at = work.deployments[reservation.deployment], (yield from now())
+    progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), (yield from draw()))
+    others = (work.deployments[option.id] for tier in work.plan.tiers for option in tier.options)
+    unwell = yield from barred(work.plan, strictly=True)
+    progress.wary = alike(failed, others, error.failure.kind).union(unwell.options)
+
+
+def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:
+    tried = "; ".join(
+        f"{a.number}. {a.deployment}: {a.failure.kind if a.failure else 'ok'} after {a.seconds:.1f} s"
+        for a in progress.attempts
+    )
+    last = progress.errors[-1]
+    count = len(progress.attempts)
+    text = f"{count} attempt{'s' * (count > 1)} failed ({tried}); the last said: {last}{more}"
+    return AttemptsFailed(text, progress.errors, progress.attempts, retry_at)
