@@ -14,9 +14,9 @@ from rotor_core._events import Selected
 from rotor_core._ledger import NOTHING_USED, Ticket
 from rotor_core._outcome import Chunk
 from rotor_core._ports import Ports
-from rotor_core.observe.health import Health
 from rotor_core._request import Request
 from rotor_core.adapters.base import dispatching
+from rotor_core.observe.health import Health
 
 REQUEST = Request([])
 

@@ -74,3 +74,4 @@ def test_answers_and_failures_are_counted_by_deployment():
 
 def test_a_deployment_that_did_nothing_has_a_clean_sheet():
     row = Stats().read("b/m#1")
+    assert (row["requests"], row["latency_ms"]["p99"]) == (0, None)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rotor_core._state.breaker import (
     FEWEST,
     FIRST_REST,
+    FORGIVEN,
     JITTER,
     LONG_REST,
     LONGEST_REST,
@@ -131,7 +132,8 @@ def test_a_long_outage_is_asked_about_ever_less_often():
     assert probes < 100
 
 
-def test_after_a_recovery_rests_begin_short_again():
+@pytest.mark.parametrize(("later", "rest"), [(1.0, 2 * FIRST_REST), (FORGIVEN + 1.0, FIRST_REST)])
+def test_who_fails_soon_after_a_recovery_rests_longer_at_first_and_later_as_if_it_were_new(later, rest):
     breaker = opened(at=0.0)
     for _ in range(4):
         breaker.admits(breaker.until)
@@ -141,10 +143,10 @@ def test_after_a_recovery_rests_begin_short_again():
     while breaker.state == "half_open":
         breaker.served(at)
     for n in range(MOST):
-        breaker.failed(at + n, at + n, "d")
+        breaker.failed(at + later, at + later, f"d{n}")
 
     assert breaker.state == "open"
-    assert breaker.until - breaker.opened_at == FIRST_REST
+    assert breaker.until - breaker.opened_at == rest
 
 
 def test_calls_from_before_the_opening_say_nothing_new_when_they_fail():

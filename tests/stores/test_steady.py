@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.stores.away import OPERATIONS, Heard, Shared, process
 from tests.stores.made import FREE, START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
 
 from rotor_core import StoreError, StoreLost, StoreRegained
+from rotor_core._health import FAILING
 from rotor_core._ledger import (
     AS_RESERVED,
     NOTHING_USED,
@@ -219,6 +221,29 @@ def test_rests_are_kept_and_known_to_the_others_afterwards(shared: Shared):
     shared.up()
     steady.attempt()
     assert shared.ledger.read([b])[0].rests_until == START + 90
+
+
+def test_who_was_failing_may_still_be_tried_by_who_has_nobody_else(shared: Shared):
+    steady, _ = process(shared)
+    a = option("a", scopes=("health:a",))
+    steady.rest("health:a", START + 50, f"{FAILING}timeout")
+    steady.read([a])
+    shared.down()
+
+    assert isinstance(steady.reserve(ask(plan(a), **NOW)), Refusal)
+    assert isinstance(steady.reserve(ask(plan(replace(a, scopes=("deployment:a",))), **NOW)), Reservation)
+
+
+def test_a_rest_that_is_over_is_over_for_all_once_the_store_is_back(shared: Shared):
+    steady, _ = process(shared)
+    a = option("a")
+    steady.rest(a.scopes[0], START + 50, "server_error")
+    shared.down()
+    steady.rest(a.scopes[0], 0.0, "")
+    shared.up()
+    steady.attempt()
+
+    assert shared.ledger.read([a])[0].resting is None
 
 
 def test_learned_limits_bind_while_the_store_is_away(shared: Shared):

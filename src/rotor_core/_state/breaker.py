@@ -10,6 +10,7 @@
 How many failures in a row open it depends on how reliable it has been: for one that fails now and then by chance, a few
 in a row are no news. A rest doubles from `FIRST_REST`, up to `LONG_REST` at first and to an eighth of what the outage
 has lasted later on: so after its end at most that much more is lost, and a long outage is asked about ever less often.
+Who fails again soon after it had recovered rests twice as long at first.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ LONG_REST: Final = 8.0
 LONGEST_REST: Final = 60.0
 """Seconds."""
 SHARE_OF_OUTAGE: Final = 1 / 8
+FORGIVEN: Final = 300.0
+"""Seconds after a recovery for which it is remembered that there was one."""
 JITTER: Final = 0.25
 """A rest varies by a quarter either way, so that processes do not come back together."""
 
@@ -74,7 +77,7 @@ class Breaker:
     """
 
     __slots__ = (
-        "_calls", "_chances", "_failing", "_rests", "_since", "allowed", "flying", "opened_at", "state", "streak", "until", "wide",
+        "_calls", "_chances", "_closed_at", "_failing", "_rests", "_since", "allowed", "flying", "opened_at", "state", "streak", "until", "wide",
     )  # fmt: skip
 
     def __init__(self, *, wide: bool = False) -> None:
@@ -89,6 +92,7 @@ class Breaker:
         self._failing: set[str] = set()
         self._since = 0.0
         self._rests = 0
+        self._closed_at = -math.inf
 
     @property
     def enough(self) -> int:
@@ -147,13 +151,15 @@ class Breaker:
         elif step.after == "half_open":
             self.allowed, self.flying = 1, 0
         elif self.state != "closed":
-            self._rests = 0
+            self._rests, self._closed_at = 1, at
         self.state = step.after
 
     def _no_chance(self) -> bool:
         return self.streak >= self.enough and (not self.wide or len(self._failing) > 1)
 
     def _open(self, at: float, chance: float) -> None:
+        if self.state == "closed" and at - self._closed_at > FORGIVEN:
+            self._rests = 0
         longest = min(LONGEST_REST, max(LONG_REST, (at - self._since) * SHARE_OF_OUTAGE))
         rest = min(longest, FIRST_REST * 2.0 ** min(self._rests, 10))
         self._rests += 1

@@ -8,7 +8,8 @@ that does not depend on length (a long prompt, a queue) is hidden in their token
 
 Few answers prove little: the guards begin at `ENOUGH` of them, twice as wide, and narrow as more come. Calls that are
 cut off teach nothing of how long they would have taken. So that a deployment which has become slow is not cut off for
-ever, each cut makes the guards `STEP` times as wide, `STRETCH` times at most, until something is answered again.
+ever, cuts make the guards wider: after `WAVES` of them each one `STEP` times, `STRETCH` times at most, until something is
+answered again.
 
 A stream is guarded to its first chunk, and by its longest silence after that. What it took altogether says as much of
 its reader as of its sender, so that is no measure for others.
@@ -30,12 +31,14 @@ FIXED: Final = 50
 FACTOR: Final = 2.5
 FLOOR: Final = 2.0
 """Seconds; no guard on a first chunk or a whole answer is shorter."""
-LATE: Final = 1.5
-SLACK: Final = 0.25
+LATE: Final = 1.25
+SLACK: Final = 0.1
 """Seconds. Late is who takes `LATE` times the 99 % quantile and this; always before the guard cuts the call off."""
 SILENCE: Final = 4.0
 SILENCE_FLOOR: Final = 10.0
 """Seconds, and the factor above: a silent stream is cut with more care, for its reader has had a part of it."""
+WAVES: Final = 3
+"""Cuts that change nothing yet. A short outage is the likelier reason, and each probe of it should be short."""
 STEP: Final = 1.5
 STRETCH: Final = 4.0
 LIFE: Final = 3600.0
@@ -78,7 +81,7 @@ class Pace:
     """
 
     __slots__ = (
-        "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "first", "latency", "tokens_per_second",
+        "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "_waves", "first", "latency", "tokens_per_second",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -92,6 +95,7 @@ class Pace:
         self._heard = float("-inf")
         self._stretch = 1.0
         self._stretched = float("-inf")
+        self._waves = 0
 
     def answered(self, at: float, seconds: float, output_tokens: int | None, first_chunk: float | None) -> None:
         """A call was answered at `at`, `seconds` after its sending. `first_chunk`: seconds to it; None: not streamed.
@@ -100,7 +104,7 @@ class Pace:
         """
         self._heard = at
         self._new += 1
-        self._stretch = 1.0
+        self._stretch, self._waves = 1.0, 0
         if first_chunk is not None:
             self.first.add(first_chunk, at)
         else:
@@ -121,7 +125,10 @@ class Pace:
     def cut(self, at: float, seconds: float) -> None:
         """A call was given up at `at`, `seconds` after its sending, because a guard said so."""
         if at - seconds >= self._stretched:  # those sent before the last stretching had the shorter guard
-            self._stretch, self._stretched = min(STRETCH, STEP * self._stretch), at
+            self._stretched = at
+            self._waves += 1
+            if self._waves > WAVES:
+                self._stretch = min(STRETCH, STEP * self._stretch)
 
     def guards(self, tokens: int | None, at: float, *, likely: int | None = None, streamed: bool = False) -> Guards:
         """What is known at `at` of a call that may give so many output tokens at most, and seldom more than `likely`.

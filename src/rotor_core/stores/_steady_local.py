@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rotor_core._health import FAILING, HEALTH
 from rotor_core._ledger import Option, OptionReading, Reservation
 from rotor_core.stores._open import Open
 from rotor_core.stores.memory import MemoryStore
@@ -31,9 +32,16 @@ class StandIn(MemoryStore):
                 if meter.limit.window == "rolling" and seen.resets_at is not None:
                     at = min(now, seen.resets_at - meter.limit.seconds)  # the last of it leaves the window then
                 meter.window.charge(at, at, (seen.used + seen.reserved) * share)
-            if reading.resting is not None and reading.rests_until is not None and option.scopes:
-                self._book.rest(option.scopes[0], reading.rests_until, reading.resting, now)
+            scope = None if reading.resting is None else _scope(option, reading.resting)
+            if scope is not None and reading.resting is not None and reading.rests_until is not None:
+                self._book.rest(scope, reading.rests_until, reading.resting, now)
             for reservation in under_way:
                 if gates and reservation.id not in self._book.open and reservation.expires_at > now:
                     self._book.put(Open(reservation, "", None, (), gates), now, now, [])
                     shelf.stats_of(option.id).served -= 1  # it was served there
+
+
+def _scope(option: Option, reason: str) -> str | None:
+    """Where a rest belongs of which only the option is known: at its narrowest. None: nowhere, for an ask that it does not bind."""
+    failing = reason.startswith(FAILING)
+    return next((scope for scope in option.scopes if scope.startswith(HEALTH) == failing), None)

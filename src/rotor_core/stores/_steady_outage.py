@@ -151,7 +151,7 @@ class Outage:
             self.local.seed(held, reading, self.share, ours)
             with self._lock:
                 held = self._held.setdefault(key, held)
-        return held
+        return held if held.scopes == option.scopes else replace(held, scopes=option.scopes)
 
     # --- the return --------------------------------------------------------------------------------------------------
 

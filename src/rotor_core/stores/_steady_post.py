@@ -65,7 +65,7 @@ class Post:
                 with self._lock:
                     self._ends.pop(reservation_id, None)
         for scope, (until, reason) in rests:
-            if until > now:
+            if until > now or until == 0.0:
                 store.rest(scope, until, reason)
             with self._lock:
                 if self._rests.get(scope) == (until, reason):

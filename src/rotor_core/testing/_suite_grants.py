@@ -151,6 +151,14 @@ class Granting:
         assert granted(other.reserve(ask(plan(a)))).rested == "throttled"
         assert granted(other.reserve(ask(plan(a)))).rested is None
 
+    def test_a_rest_can_be_ended(self, store: Store, other: Store, hands: Hands) -> None:
+        a = option("a", per_minute(4))
+        store.rest("deployment:a", hands.at + 500, "failing")
+        other.rest("deployment:a", 0.0, "")
+        other.rest("deployment:nobody", 0.0, "")
+        assert store.read([a])[0].resting is None
+        assert granted(store.reserve(ask(plan(a), max_wait=0.0))).rested is None
+
     def test_an_excluded_option_is_not_granted(self, store: Store) -> None:
         of = plan(Tier((option("a", per_minute(4)), option("b", per_minute(4)))))
         assert granted(store.reserve(ask(of, exclude=frozenset({"a"})))).deployment == "b"

@@ -168,7 +168,7 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=Picked, by=Picked, seconds=st.sampled_from([0.0, 1.0, 5.0, 60.0, 4000.0]))
     def something_is_put_to_rest(self, pick: int, by: int, seconds: float) -> None:
         scopes = sorted({scope for option in self.options for scope in option.scopes})
-        scope, until = scopes[pick % len(scopes)], self.now + seconds
+        scope, until = scopes[pick % len(scopes)], self.now + seconds if seconds else 0.0  # 0 ends what there is
         self._store(by).rest(scope, until, f"for {seconds:g} s")
         self.reference.rest(scope, until, f"for {seconds:g} s", self.now)
 
