@@ -21,7 +21,8 @@ Ways take turns within each round, in an order drawn anew; a turn is one pair of
 which caches are warm as in a program that has one router, and two pairs that are. No sample is dropped. The providers
 have one processor and their callers another. What was allocated before the run is frozen for the garbage collector, as
 LiteLLM's hundred thousands of objects are nobody else's to pay for.
-`added` is the whole difference that a failover makes, the failed exchange included. `kernel`: the same without HTTP, by
+`added` is the whole difference that a failover makes, the failed exchange included; `cpu` is `cost` in CPU time of this
+process, which other load on the machine changes less. `kernel`: the same without HTTP, by
 adapters that raise and return what was made before.
 """
 
@@ -132,20 +133,25 @@ class Way:
     single: bool = False
     asked: int = 0
     times: dict[str, list[float]] = field(default_factory=lambda: {FINE: [], FAILING: []})
+    work: dict[str, list[float]] = field(default_factory=lambda: {FINE: [], FAILING: []})
 
     def median(self, text: str) -> float:
         return statistics.median(self.times[text])
 
+    def cpu(self, text: str) -> float:
+        return statistics.median(self.work[text])
+
 
 async def sample(way: Way, text: str, *, measured: bool = True) -> None:
     way.asked += 1
-    began = time.perf_counter()
+    worked, began = time.process_time(), time.perf_counter()
     answer = way.ask(text)
     if isinstance(answer, Coroutine):
         await answer
-    took = time.perf_counter() - began
+    took, work = time.perf_counter() - began, time.process_time() - worked
     if measured:
         way.times[text].append(took * 1e6)
+        way.work[text].append(work * 1e6)
     await asyncio.sleep(0.001)  # what a way does after its answer is not the next one's to pay
 
 
@@ -307,7 +313,7 @@ async def measure(ways: list[Way], rounds: int) -> None:
         for n in range(WARM_UP):
             await sample(way, (FINE, FAILING)[n % 2])
         way.asked = 0
-        way.times = {FINE: [], FAILING: []}
+        way.times, way.work = {FINE: [], FAILING: []}, {FINE: [], FAILING: []}
     gc.collect()
     gc.freeze()
     order, random = list(ways), Random(1)
@@ -340,8 +346,9 @@ def figures(ways: list[Way]) -> dict[str, Any]:
         fine, failing = way.median(FINE), way.median(FAILING)
         row: dict[str, Any] = {"ok": round(fine), "failing": round(failing)}
         if not way.single:
-            off = bare[way.bare].median(FAILING) if way.bare else 0.0
+            off, off_cpu = (bare[way.bare].median(FAILING), bare[way.bare].cpu(FAILING)) if way.bare else (0.0, 0.0)
             row |= {"added": round(failing - fine), "cost": round(failing - fine - off)}
+            row["cpu"] = round(way.cpu(FAILING) - way.cpu(FINE) - off_cpu)
         found[way.name] = row
     return found
 

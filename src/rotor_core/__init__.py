@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     )
     from rotor_core._outcome import Answer, Attempt, Chunk, Failure, Outcome, ToolCall, ToolCallDelta, Usage
     from rotor_core._policy.analyze import analyze
-    from rotor_core._policy.classify import classify_failure
+    from rotor_core._policy.classify import ErrorRule, classify_failure
     from rotor_core._policy.estimate import estimate_tokens
     from rotor_core._policy.rank import Ranking
     from rotor_core._request import Analysis, Estimate, Request
@@ -81,6 +81,7 @@ __all__ = (
     "ConfigError",
     "Credential",
     "Deployment",
+    "ErrorRule",
     "Estimate",
     "Event",
     "Exhausted",
@@ -189,7 +190,7 @@ _HOME: Final = {
             "Usage",
         ),
         "rotor_core._policy.analyze": ("analyze",),
-        "rotor_core._policy.classify": ("classify_failure",),
+        "rotor_core._policy.classify": ("ErrorRule", "classify_failure"),
         "rotor_core._policy.estimate": ("estimate_tokens",),
         "rotor_core._policy.rank": ("Ranking",),
         "rotor_core._request": (

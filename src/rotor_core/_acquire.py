@@ -78,6 +78,7 @@ class Work:
     priority: int = 0
     regardless: Callable[[], Plan] | None = None
     stream_break: str = "raise"
+    hedge: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +86,7 @@ class Progress:
     """What has happened to a request so far.
 
     `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
-    can take that is about to be sent. `continuing`: the caller has part of the answer, and it is to be gone on with.
+    can take that is about to be sent, `sent_at`. `continuing`: the caller has part of the answer, and it is to be gone on with.
     """
 
     attempts: list[Attempt] = field(default_factory=list[Attempt])
@@ -96,6 +97,7 @@ class Progress:
     waited: float = 0.0
     asked: int = 0
     guards: Guards = NO_GUARDS
+    sent_at: float = 0.0
     streamed: bool = False
     continuing: bool = False
 
@@ -212,7 +214,7 @@ def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: boo
     guards = yield from begin(grant, forced=forced, streamed=progress.streamed)
     if guards is None:
         return False
-    progress.guards = guards
+    progress.guards, progress.sent_at = guards, at
     yield from _announce(work, progress, grant, at)
     return True
 

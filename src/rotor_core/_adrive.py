@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rotor_core import _commands as c
+from rotor_core import _racing
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
@@ -138,6 +139,8 @@ _INSTANT: dict[type, Callable[[Any, Ports], Any]] = {
     c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
     c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
     c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
+    c.Start: lambda command, ports: _racing.astart(_call(command.call, ports)),
+    c.Glance: lambda command, ports: ports.store.glance(command.options),
     c.Emit: lambda command, ports: ports.emit(command.event),
 }
 
@@ -150,6 +153,8 @@ _AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {
     ),
     c.Rest: lambda command, ports: ports.store.arest(command.scope, command.until, command.reason),
     c.Call: _call,
+    c.Race: lambda command, _: _racing.afirst_over(command.pending, command.within),
+    c.CallOff: lambda command, _: _racing.acall_off(command.pending),
     c.Open: _open,
     c.Sleep: _sleep,
 }

@@ -60,12 +60,12 @@ def next_seat(work: Work, progress: Progress) -> Flow[Reservation]:
 def answered(
     work: Work, progress: Progress, reservation: Reservation, started: float,
     usage: Usage | None, headers: Mapping[str, str], answer: Answer | None = None, *,
-    first_chunk: float | None = None, silence: float | None = None, continued: int = 0,
+    first_chunk: float | None = None, silence: float | None = None, continued: int = 0, number: int | None = None,
 ) -> Flow[Result]:  # fmt: skip
-    """Settle an attempt that was answered, and tell."""
+    """Settle an attempt that was answered, and tell. `number`: the attempt's own, where one begun later ended before it."""
     at = yield from now()
     deployment = work.deployments[reservation.deployment]
-    number, seconds = progress.number, at - started
+    number, seconds = number or progress.number, at - started
     outcome = Outcome(usage, None, seconds, headers=headers, first_chunk=first_chunk, silence=silence)
     cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
     progress.attempts.append(Attempt(number, deployment.id, started, seconds))
@@ -91,11 +91,12 @@ def answered(
 
 
 def record(
-    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError
-) -> Flow[None]:
-    """Settle a failed attempt and write it down."""
+    work: Work, progress: Progress, reservation: Reservation, started: float, error: ProviderError,
+    number: int | None = None,
+) -> Flow[None]:  # fmt: skip
+    """Settle a failed attempt and write it down. `number` as for `answered`."""
     at = yield from now()
-    deployment, number = work.deployments[reservation.deployment], progress.number
+    deployment, number = work.deployments[reservation.deployment], number or progress.number
     error.deployment = deployment.id
     # Where the caller's own hurry ended it, that is no reason to keep others away from there.
     hurried = work.deadline is not None and at >= work.deadline - SOON

@@ -9,9 +9,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from rotor_core._errors import ProviderError
 from rotor_core._events import Event
 from rotor_core._health import Bar, Ending, Guards, Timeouts, Turn
-from rotor_core._ledger import Ask, Grant, Learnt, Plan, Reservation, Ticket, Told, Used
+from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Plan, Reservation, Ticket, Told, Used
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
 
@@ -121,6 +122,50 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Begin an exchange and go on without waiting for it. The answer is `Pending`."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """An exchange under way beside the flow. Whoever has it waits for its end or says `CallOff`. `exchange`: the driver's own."""
+
+    exchange: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Wait until one of them is over, the answer is `Over`; or so many seconds, and it is None. An answer comes before an error."""
+
+    pending: tuple[Pending, ...]
+    within: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Over:
+    """An exchange that has ended: with an answer, or as its provider failed."""
+
+    pending: Pending
+    end: Answer | ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class CallOff:
+    """Nobody waits for these any more: end them, if they have not ended, and forget what they bring."""
+
+    pending: tuple[Pending, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How options stand, as the store last saw them (see `Store.glance`)."""
+
+    options: Sequence[Option]
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Begin a stream and have its first chunk with content: until here a failure can still be hidden from the caller."""
 
@@ -168,8 +213,8 @@ class Emit:
 
 
 Command = (
-    Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Barred | Begin | Flowing | Finish | MayRetry | Call | Open | Relay
-    | Deliver | Sleep | Emit
+    Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Barred | Begin | Flowing | Finish | MayRetry | Call | Start | Race
+    | CallOff | Glance | Open | Relay | Deliver | Sleep | Emit
 )  # fmt: skip
 
 
@@ -224,6 +269,30 @@ def rest(scope: str, until: float, reason: str) -> Flow[None]:
 
 def call(reservation: Reservation, request: Request, timeout: float) -> Flow[Answer]:
     result: Answer = yield Call(reservation, request, timeout)
+    return result
+
+
+def start(reservation: Reservation, request: Request, timeout: float) -> Flow[Pending]:
+    result: Pending = yield Start(Call(reservation, request, timeout))
+    return result
+
+
+def race(pending: Sequence[Pending]) -> Flow[Over]:
+    result: Over = yield Race(tuple(pending))
+    return result
+
+
+def race_within(pending: Sequence[Pending], seconds: float) -> Flow[Over | None]:
+    result: Over | None = yield Race(tuple(pending), seconds)
+    return result
+
+
+def call_off(pending: Sequence[Pending]) -> Flow[None]:
+    yield CallOff(tuple(pending))
+
+
+def glance(options: Sequence[Option]) -> Flow[Sequence[OptionReading]]:
+    result: Sequence[OptionReading] = yield Glance(options)
     return result
 
 

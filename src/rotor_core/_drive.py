@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rotor_core import _commands as c
+from rotor_core import _racing
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
@@ -135,6 +136,10 @@ _ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
     c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
     c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
     c.Call: _call,
+    c.Start: lambda command, ports: _racing.start(partial(_call, command.call, ports)),
+    c.Race: lambda command, _: _racing.first_over(command.pending, command.within),
+    c.CallOff: lambda command, _: _racing.call_off(command.pending),
+    c.Glance: lambda command, ports: ports.store.glance(command.options),
     c.Open: _open,
     c.Sleep: _sleep,
     c.Emit: lambda command, ports: ports.emit(command.event),

@@ -14,6 +14,7 @@ from rotor_core._acquire import LATE, Progress, Work, abandon, acquire, decision
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
 from rotor_core._commands import Flow, call, deliver, flowing, now, open_stream, relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
+from rotor_core._hedge import hedged, may_hedge
 from rotor_core._ledger import Reservation
 from rotor_core._outcome import ABANDONED, Chunk, Failure, Usage
 from rotor_core._policy.continuation import AnotherAnswerError, Given, Seam, continued, demanded, joined, why_not
@@ -30,7 +31,12 @@ def run(work: Work, request: Request) -> Flow[Result]:
     progress = Progress()
     while True:
         reservation = yield from next_seat(work, progress)
-        started = yield from now()
+        if work.hedge and may_hedge(work, progress):
+            result = yield from hedged(work, progress, reservation, request)
+            if result is not None:
+                return result
+            continue
+        started = progress.sent_at
         try:
             timeout = call_timeout(*patience(work, progress, reservation, started))
             answer = yield from call(reservation, request, timeout)
@@ -51,7 +57,7 @@ def stream(work: Work, request: Request) -> Flow[Result]:
     progress, seen, asked, given = Progress(streamed=True), Seen(), request, work
     while True:
         reservation = yield from _next_voice(given, progress, seen)
-        started = yield from now()
+        started = progress.sent_at
         try:
             timeouts = stream_timeouts(*patience(work, progress, reservation, started))
             opened = yield from open_stream(reservation, asked, timeouts)

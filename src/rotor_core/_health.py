@@ -53,7 +53,8 @@ class Ending:
     """How an attempt ended. `blame`: None, it says nothing of its deployment; a failure's kind, the deployment failed; "", it served.
 
     `seconds`: from its sending to its end. Of an answer: `output_tokens`; `first_chunk`, the seconds to it, and `silence`, the
-    longest between two chunks, where it was streamed.
+    longest between two chunks, where it was streamed. `outrun`: it was late, was joined by another one, and that one
+    answered first, with `output_tokens`.
     """
 
     blame: str | None
@@ -61,6 +62,7 @@ class Ending:
     first_chunk: float | None = None
     output_tokens: int | None = None
     silence: float | None = None
+    outrun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

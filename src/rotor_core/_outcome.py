@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 FailureKind = Literal[
     "rate_limit", "quota_exhausted", "auth", "permission", "not_found", "bad_request", "context_length", "too_large",
     "content_filter", "overloaded", "server_error", "timeout", "connection", "billing", "cancelled", "unknown",
 ]  # fmt: skip
+KINDS: Final[tuple[FailureKind, ...]] = get_args(FailureKind)
 Scope = Literal["key", "org", "project", "model", "account", "unknown"]
+Severity = Literal["transient", "limit", "request", "account"]
+"""How bad a failure is: it may be gone in a moment; an allotment is used up and returns by itself; this one request is the
+matter; nothing changes before somebody acts."""
 FailedUnit = Literal["requests", "tokens", "input_tokens", "output_tokens", "audio_seconds", "concurrent"]
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -103,6 +108,91 @@ class Failure:
     scope: Scope = "unknown"
     status: int | None = None
     message: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """`transient`, `limit`, `request` or `account`."""
+        return _SEVERITIES[self.kind]
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request might succeed later or elsewhere: with another key, another model, another provider."""
+        return self.kind not in _FINAL
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in a short sentence without its full stop: `wait 12 s, or use a key with a quota of its own`."""
+        return self.advice_for(None)
+
+    def advice_for(self, deployment: str | None) -> str:
+        """The same, with the id of the deployment that failed in the command that it names, if it names one."""
+        wait = "wait" if self.retry_after is None else f"wait {_span(self.retry_after)}"
+        again = f"`rotor reset {deployment or '<deployment>'}`"
+        return _ADVICE[self.kind].format(wait=wait, again=again, size=self._size())
+
+    def _size(self) -> str:
+        """` (9,000 of at most 8,192 tokens)`, as far as it is known."""
+        if not self.limit:
+            return ""
+        unit = f" {self.unit.replace('_', ' ')}" if self.unit else ""
+        own = "" if self.requested is None else f"{self.requested:,.10g} of "
+        return f" ({own}at most {self.limit:,.10g}{unit})"
+
+
+_SEVERITIES: Final[Mapping[FailureKind, Severity]] = MappingProxyType(
+    {
+        "rate_limit": "limit",
+        "quota_exhausted": "limit",
+        "auth": "account",
+        "permission": "account",
+        "billing": "account",
+        "not_found": "account",
+        "bad_request": "request",
+        "content_filter": "request",
+        "context_length": "request",
+        "too_large": "request",
+        "cancelled": "request",
+        "overloaded": "transient",
+        "server_error": "transient",
+        "timeout": "transient",
+        "connection": "transient",
+        "unknown": "transient",
+    }
+)
+
+_FINAL: Final[frozenset[FailureKind]] = frozenset({"bad_request", "content_filter", "cancelled"})
+"""What no provider would answer otherwise."""
+
+_ADVICE: Final[Mapping[FailureKind, str]] = MappingProxyType(
+    {
+        "rate_limit": "{wait}, or use a key with a quota of its own",
+        "quota_exhausted": "{wait} until the quota returns, or use another model or provider",
+        "auth": "replace the key, then {again}",
+        "permission": "give the key access to this model or take the model out, then {again}",
+        "billing": "top up the account or use another one, then {again}",
+        "not_found": "correct the model's name or the base URL, then {again}",
+        "bad_request": "correct the request: every provider would refuse it",
+        "content_filter": "rephrase the request: it was refused for its content",
+        "context_length": "shorten the request{size} or add a model with a larger context",
+        "too_large": "make the request smaller{size} or add a model with a higher limit",
+        "overloaded": "{wait}, or use another model or provider",
+        "server_error": "{wait}, or use another model or provider",
+        "timeout": "{wait}, use another model or provider, or allow it a longer `timeout`",
+        "connection": "check the base URL, the proxy and the network, or use another provider",
+        "cancelled": "nothing: the caller ended it",
+        "unknown": "{wait}, or use another provider; if it stays, report the message",
+    }
+)
+
+_SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
+
+
+def _span(seconds: float) -> str:
+    """`12 s`, `3.6 min`, `2 h`: rounded up, so that who waits so long has waited enough."""
+    for length, name in _SPANS:
+        if seconds >= 2 * length:
+            return f"{math.ceil(10 * seconds / length) / 10:g} {name}"
+    return f"{math.ceil(10 * seconds) / 10:g} s"
 
 
 @dataclass(frozen=True, slots=True)

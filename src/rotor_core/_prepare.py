@@ -85,6 +85,7 @@ def prepare(
         priority=priority_of(options.priority),
         regardless=planned.regardless,
         stream_break=policy.stream_break,
+        hedge=policy.hedge == "auto",
     )
 
 

@@ -23,7 +23,7 @@ def settle(
     failure, usage = outcome.failure, outcome.usage
     cost: float | None = None
     for turn in (yield from finish(reservation.id, ending_of(outcome))):
-        yield from _turned(deployment, reservation, turn, pool, attempt)
+        yield from turned(deployment, reservation, turn, pool, attempt)
     told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
     if failure is not None:
         if outcome.excused:
@@ -61,7 +61,7 @@ def ending_of(outcome: Outcome) -> Ending:
     return Ending("", outcome.seconds, outcome.first_chunk, tokens, outcome.silence)
 
 
-def _turned(deployment: Deployment, reservation: Reservation, turn: Turn, pool: str, attempt: int) -> Flow[None]:
+def turned(deployment: Deployment, reservation: Reservation, turn: Turn, pool: str, attempt: int) -> Flow[None]:
     """A breaker has turned: let all who share the ledger know, and whoever listens."""
     at, request = (yield from now()), reservation.id.rpartition(".")[0]
     if turn.until is not None:
@@ -120,9 +120,8 @@ def _put_to_rest(
     """`taught`: a limit was learned from this failure, which holds others back from now on."""
     failure = outcome.failure
     assert failure is not None
-    if not may_rest(failure):
-        return
-    seconds = rest_seconds(failure, attempt, (yield from draw()))
+    chance = (yield from draw()) if may_rest(failure) else 0.0
+    seconds = rest_seconds(failure, attempt, chance)
     if seconds and taught and failure.kind == "rate_limit" and failure.retry_after is None:
         seconds = min(seconds, LEAST_TOLD)
     if not seconds:

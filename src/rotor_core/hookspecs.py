@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 
 if TYPE_CHECKING:
+    from rotor_core._policy.classify import Rule as ErrorRule
     from rotor_core._policy.rank import Ranking
     from rotor_core.adapters.base import Adapter
     from rotor_core.stores.base import Store
@@ -33,7 +34,8 @@ class ProviderSpec:
 
     `adapter`: a factory, or `module:attribute` naming one, imported when first needed. `env`: the names under which its
     key may stand in the environment (numbered ones follow from them). `base_url` None: the user has to give one.
-    `catalog`: models, plans and limits in the shape of one provider's section in `rotor.yaml`.
+    `catalog`: models, plans and limits in the shape of one provider's section in `rotor.yaml`. `errors`: its dialect, what
+    its errors say differently from everybody else's; these rules come before the general ones of `classify_failure`.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ProviderSpec:
     base_url: str | None = None
     env: tuple[str, ...] = ()
     catalog: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    errors: tuple[ErrorRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

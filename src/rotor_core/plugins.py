@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import pluggy
 
 from rotor_core import hookspecs
+from rotor_core._policy.classify import add_dialects, dialect_of
 from rotor_core._policy.rank import Ranking
 from rotor_core.hookspecs import ProviderSpec, StoreSpec
 
@@ -67,7 +68,7 @@ def _installed(only: str | None) -> Plugins:
 
 
 def collect(found: Iterable[EntryPoint]) -> Plugins:
-    """Load what ships and `found`, one by one, and gather what their hooks return."""
+    """Load what ships and `found`, one by one, and gather what their hooks return; `classify_failure` knows their dialects then."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     findings: list[Finding] = []
@@ -81,8 +82,10 @@ def collect(found: Iterable[EntryPoint]) -> Plugins:
             findings.append(Finding(entry.name, f"could not be loaded: {type(error).__name__}: {error}"))
             manager.unregister(name=entry.name) if manager.has_plugin(entry.name) else None
     hook = manager.hook
+    providers = _gather(hook.rotor_providers, lambda spec: spec.name, ProviderSpec, findings, _with_its_dialect)
+    add_dialects({name: spec.errors for name, spec in providers.items() if spec.errors})
     return Plugins(
-        _gather(hook.rotor_providers, lambda spec: spec.name, ProviderSpec, findings),
+        providers,
         _gather(hook.rotor_stores, lambda spec: spec.scheme, StoreSpec, findings),
         _gather(hook.rotor_rankings, lambda spec: spec.name, Ranking, findings),
         tuple(findings),
@@ -97,9 +100,16 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, name: str) -> None:
 
 
 def _gather(
-    hook: pluggy.HookCaller, key: Callable[[Any], str], kind: type[Spec], findings: list[Finding]
+    hook: pluggy.HookCaller,
+    key: Callable[[Any], str],
+    kind: type[Spec],
+    findings: list[Finding],
+    mend: Callable[[Spec], tuple[Spec, str]] = lambda spec: (spec, ""),
 ) -> Mapping[str, Spec]:
-    """What every plugin's hook returns, by name. The first to register a name keeps it; a clash names both."""
+    """What every plugin's hook returns, by name. The first to register a name keeps it; a clash names both.
+
+    `mend` leaves out of a specification what is wrong with it, and says what that was, if anything.
+    """
     specs: dict[str, Spec] = {}
     owner: dict[str, str] = {}
     for impl in hook.get_hookimpls():
@@ -119,8 +129,20 @@ def _gather(
                     Finding(impl.plugin_name, f"{hook.name}: {name!r} is already taken by {owner[name]}; it keeps it")
                 )
             else:
-                specs[name], owner[name] = spec, impl.plugin_name
+                (specs[name], problem), owner[name] = mend(spec), impl.plugin_name
+                if problem:
+                    findings.append(Finding(impl.plugin_name, problem))
     return specs
+
+
+def _with_its_dialect(spec: ProviderSpec) -> tuple[ProviderSpec, str]:
+    """A provider whose dialect is broken can be used all the same: its errors are read by the general one."""
+    try:
+        return replace(spec, errors=dialect_of(spec.errors)), ""
+    except (TypeError, ValueError) as error:
+        return replace(
+            spec, errors=()
+        ), f"the errors of provider {spec.name!r} are read by the general dialect: {error}"
 
 
 def resolve(target: str | Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from langchain_core.exceptions import (
 )
 
 from rotor_core._errors import AttemptsFailed, ConfigError, NoCandidates, RotorError, StoreError, StreamBroken
-from rotor_core._outcome import FailureKind
+from rotor_core._outcome import Failure, FailureKind
 
 FAR: Final = 60.0
 """Seconds. When capacity returns later than this, a retry within one agent's run is a waste of its patience."""
@@ -146,6 +146,7 @@ _FINAL: Final[frozenset[FailureKind]] = frozenset({"bad_request", "content_filte
 _TRANSIENT: Final[frozenset[FailureKind]] = frozenset(
     {"rate_limit", "overloaded", "server_error", "timeout", "connection", "unknown"}
 )
+"""Kinds that an agent's retry may outlast, unless they were told to last."""
 
 
 def for_langchain(error: RotorError) -> Exception:
@@ -176,7 +177,10 @@ def _refusal(error: NoCandidates) -> Exception:
 
 
 def _broken(error: StreamBroken) -> Exception:
-    return _as(_STREAMS.get(error.failure.kind if error.failure else "unknown", StreamErrored), error)
+    """Asked again from its beginning, the request may be served: a retry replaces `partial`, it does not go on from it."""
+    failure = error.failure or Failure("unknown")
+    kind = _STREAMS.get(failure.kind, StreamErrored)
+    return _as(kind, error, is_retryable=_may_pass(failure), retry_after=failure.retry_after)
 
 
 def _misconfigured(error: ConfigError) -> Exception:
@@ -187,15 +191,17 @@ def _soon(retry_after: float | None) -> bool:
     return retry_after is not None and retry_after <= FAR
 
 
+def _may_pass(failure: Failure) -> bool:
+    return failure.kind in _TRANSIENT and (failure.retry_after is None or _soon(failure.retry_after))
+
+
 def _attempts(error: AttemptsFailed) -> Exception:
-    kinds: list[FailureKind] = [a.failure.kind for a in error.attempts if a.failure is not None]
-    waits = [a.failure.retry_after for a in error.attempts if a.failure is not None]
-    kind = dominating(kinds)
-    # One transient failure among others is reason enough to try again, unless all that is known says: much later.
-    told = [w for w in waits if w is not None]
-    later = len(told) == len(waits) and bool(told) and min(told) > FAR
-    retryable = kind not in _FINAL and bool(_TRANSIENT.intersection(kinds)) and not later
-    return _as(_ATTEMPTS[kind], error, is_retryable=retryable, retry_after=min(told, default=None))
+    failures = [a.failure for a in error.attempts if a.failure is not None]
+    kind = dominating(f.kind for f in failures)
+    # One failure among others that may pass is reason enough to try again.
+    retryable = kind not in _FINAL and any(_may_pass(f) for f in failures)
+    waits = [f.retry_after for f in failures if f.retry_after is not None and f.kind not in _FINAL]
+    return _as(_ATTEMPTS[kind], error, is_retryable=retryable, retry_after=min(waits, default=None))
 
 
 def dominating(kinds: Iterable[FailureKind]) -> FailureKind:

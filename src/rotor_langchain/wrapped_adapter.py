@@ -1,16 +1,23 @@
 """The adapter for chat models that live in this process: LangChain's messages go in and come out as they are.
 
-The inner call is not a run of its own: its tokens and its traces would show everything twice. Blocking calls cannot
-be cut off from outside, so a `timeout` holds for asynchronous ones; for blocking ones the model's own does.
+The inner call is not a run of its own: its tokens and its traces would show everything twice.
+
+Asynchronous calls are cut off when their time is over, as any other adapter's are. Somebody else's blocking call cannot
+be interrupted from outside: a blocking `call` takes as long as the model's own timeout lets it, and its answer is
+taken however late. A blocking `stream` is looked at whenever the model hands something over: past its total it ends;
+past `first` or `between` it ends if what came is no content, for content that is late is still better than none. While
+the model hands nothing over, nothing ends it. Who needs a bound there gives the model one (`timeout=` of most) or
+calls it asynchronously.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from langchain_core.exceptions import (
     ContextOverflowError,
@@ -37,6 +44,9 @@ from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk, FailureKind, Usage
 from rotor_core._request import Request
 from rotor_core.adapters.failures import refused, unreachable
+from rotor_core.adapters.patience import Patience
+
+T = TypeVar("T")
 
 _KINDS: Final[Mapping[type[ModelError], FailureKind]] = MappingProxyType(
     {
@@ -64,38 +74,42 @@ class LangChainAdapter:
             return _answer(_bound(deployment, request).invoke(request.source, _alone(), **_rest(request)))
 
     async def acall(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:
-        with _failures(deployment):
-            async with asyncio.timeout(timeout):
-                with _unheard():
-                    model = _bound(deployment, request)
-                    return _answer(await model.ainvoke(request.source, _alone(), **_rest(request)))
+        patience = Patience.whole(timeout, asyncio.get_running_loop().time)
+        with _failures(deployment, patience):
+            model = _bound(deployment, request)
+            return _answer(await _in_time(patience, model.ainvoke(request.source, _alone(), **_rest(request))))
 
-    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:  # noqa: ARG002
+    def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:
         whole = _Whole()
-        with _failures(deployment):
+        patience = Patience(timeouts, time.monotonic)
+        with _failures(deployment, patience):
             messages = iter(_bound(deployment, request).stream(request.source, _alone(), **_rest(request)))
             while True:
                 with _unheard():
                     message = next(messages, None)
                 if message is None:
                     break
-                yield whole.chunk(message)
+                chunk = whole.chunk(message)
+                if patience.left() <= 0 and (patience.bound == "total" or not chunk.has_content):
+                    raise _OverdueError
+                yield chunk
+                _hear(patience, chunk, message)
             yield whole.end()
 
     async def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]:
         whole = _Whole()
-        timeout = timeouts.first
-        with _failures(deployment):
+        patience = Patience(timeouts, asyncio.get_running_loop().time)
+        with _failures(deployment, patience):
             messages = aiter(_bound(deployment, request).astream(request.source, _alone(), **_rest(request)))
-            while True:
-                try:
-                    async with asyncio.timeout(timeout):
-                        with _unheard():
-                            message = await anext(messages)
-                except StopAsyncIteration:
-                    break
-                timeout = timeouts.between
-                yield whole.chunk(message)
+            try:
+                while (message := await _in_time(patience, anext(messages, None))) is not None:
+                    chunk = whole.chunk(message)
+                    if patience.left() <= 0:
+                        raise _OverdueError
+                    yield chunk
+                    _hear(patience, chunk, message)
+            finally:
+                await _close(messages)
             yield whole.end()
 
     def close(self) -> None:
@@ -103,6 +117,38 @@ class LangChainAdapter:
 
     async def aclose(self) -> None:
         """As `close`."""
+
+
+class _OverdueError(Exception):
+    """The exchange's own deadline has passed."""
+
+
+async def _in_time(patience: Patience, step: Awaitable[T]) -> T:
+    limit = asyncio.timeout_at(patience.until)
+    try:
+        async with limit:
+            with _unheard():
+                return await step
+    except TimeoutError:
+        if limit.expired():
+            raise _OverdueError from None
+        raise
+
+
+def _hear(patience: Patience, chunk: Chunk, message: AIMessage) -> None:
+    """From when the caller asks for more: its own time is not the model's."""
+    if chunk.has_content:
+        patience.heard()
+    elif message.usage_metadata is not None or _finish_reason(message):
+        patience.heard(content=False)
+
+
+async def _close(messages: AsyncIterator[Any]) -> None:
+    """A caller that leaves early leaves nothing open. Only generators can be closed."""
+    close: Any = getattr(messages, "aclose", None)
+    if close is not None:
+        with _unheard():
+            await close()
 
 
 def _alone() -> RunnableConfig:
@@ -226,12 +272,15 @@ def _as_chunk(message: AIMessage) -> AIMessageChunk:
 
 
 @contextmanager
-def _failures(deployment: Deployment) -> Generator[None]:
+def _failures(deployment: Deployment, patience: Patience | None = None) -> Generator[None]:
     """Whatever a model raises, as the failure that it stands for; bugs are shown as they are."""
     try:
         yield
     except _BUGS:
         raise
+    except _OverdueError:
+        assert patience is not None
+        raise unreachable(deployment, "timeout", patience.problem, sent=True) from None
     except Exception as error:
         raise _failure(deployment, error) from error
 

@@ -2,17 +2,43 @@
 
 import asyncio
 import json
+import socket
+import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rotor_core._errors import ProviderError
 from rotor_core._health import Timeouts
 from rotor_core._model import Credential, Deployment, Model, Provider, Secret
 from rotor_core._request import Request
 from rotor_core.adapters.openai_compatible import OpenAICompatible
+
+SELF_SIGNED = """\
+-----BEGIN CERTIFICATE-----
+MIIBjzCCATagAwIBAgIUW6DRKHHjeH3MXFZFYBCar0ePBXcwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyMTA5NTgzNVoYDzIxMjYxMDI4
+MDk1ODM1WjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAT5zoiGZVJVk1RXgoPThyZfDwsVMkpKVW8e3djJfClq08vfly4cfG7a
+uorbgNk8PJtEzf3mtLqD/AVih4EKWuH1o2QwYjAdBgNVHQ4EFgQU0WUXmK+hYi3+
+S/Pu7UVaVVzzwrowHwYDVR0jBBgwFoAU0WUXmK+hYi3+S/Pu7UVaVVzzwrowDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0cAMEQC
+IGY0QT+VaaAQvo4UYXyipVgWG9cnDMAXheedo9K9A5bqAiALd498/KBLCIEnmbb4
+tSlHh2q8RiF7v1Y2FI5WjOHVOA==
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgGvlSXGy1boIQCkqK
+13XUsAVptUO6aSA+4KCX9J+x/DyhRANCAAT5zoiGZVJVk1RXgoPThyZfDwsVMkpK
+VW8e3djJfClq08vfly4cfG7auorbgNk8PJtEzf3mtLqD/AVih4EKWuH1
+-----END PRIVATE KEY-----
+"""
+"""A certificate for 127.0.0.1 and its key, made for these tests and good for nothing else."""
 
 SECRET = "sk-very-secret-0123456789"
 
@@ -66,6 +92,7 @@ class Scripted:
                     await writer.drain()
                     continue
                 ended = asyncio.ensure_future(reader.read(1))
+                ended.add_done_callback(lambda read: read.cancelled() or read.exception())
                 playing = asyncio.ensure_future(step(writer))
                 await asyncio.wait({ended, playing}, return_when=asyncio.FIRST_COMPLETED)
                 playing.cancel()
@@ -81,21 +108,28 @@ class Scripted:
             writer.close()
 
 
-@pytest.fixture
-def server() -> Iterator[Scripted]:
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+    """A scripted server while the block runs."""
     scripted = Scripted()
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     stop = asyncio.Event()
 
     async def main() -> None:
-        listening = await asyncio.start_server(scripted.serve, "127.0.0.1", 0)
+        listening = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, ssl=tls)
         scripted.port = listening.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
-        listening.close()
+        # No connection more; but a server that is closed at once drops, open, those that it has just accepted.
+        loop.remove_reader(listening.sockets[0].fileno())
         for _ in range(10):  # a connection accepted just now takes some rounds to become a writer
             await asyncio.sleep(0)
+        for _ in range(100):  # and time, if there is a handshake
+            if not any("_accept_connection" in repr(task) for task in asyncio.all_tasks()):
+                break
+            await asyncio.sleep(0.001)
+        listening.close()
         for writer in scripted.writers:
             writer.transport.abort()
         for _ in range(5):  # what was aborted is closed in the loop's next rounds
@@ -108,9 +142,28 @@ def server() -> Iterator[Scripted]:
     thread = threading.Thread(target=run)
     thread.start()
     ready.wait(5)
-    yield scripted
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(5)
+    try:
+        yield scripted
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(5)
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with serving() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[Scripted]:
+    """One whose certificate nobody has signed but itself."""
+    pem = tmp_path / "self-signed.pem"
+    pem.write_text(SELF_SIGNED)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    with serving(context) as scripted:
+        yield scripted
 
 
 def answer_bytes(
@@ -177,10 +230,17 @@ class Caller:
             return await asyncio.to_thread(self.adapter.call, where, request, timeout=timeout)
         return await self.adapter.acall(where, request, timeout=timeout)
 
-    async def stream(self, where: Deployment, request: Request | None = None, timeout: float = 5.0) -> list[Any]:
-        """All chunks. Those that came before an error are its `chunks`."""
+    async def stream(
+        self,
+        where: Deployment,
+        request: Request | None = None,
+        timeout: float = 5.0,
+        timeouts: Timeouts | None = None,
+        pause: float = 0.0,
+    ) -> list[Any]:
+        """All chunks, with a `pause` after each. Those that came before an error are its `chunks`."""
         request = request or ask()
-        timeouts = Timeouts(timeout, timeout, 60.0)
+        timeouts = timeouts or Timeouts(timeout, timeout, 60.0)
         chunks: list[Any] = []
         try:
             if self.way == "blocking":
@@ -188,11 +248,13 @@ class Caller:
                 def collect() -> None:
                     for chunk in self.adapter.stream(where, request, timeouts=timeouts):
                         chunks.append(chunk)
+                        time.sleep(pause)
 
                 await asyncio.to_thread(collect)
             else:
                 async for chunk in self.adapter.astream(where, request, timeouts=timeouts):
                     chunks.append(chunk)
+                    await asyncio.sleep(pause)
         except Exception as error:
             error.chunks = chunks  # type: ignore[attr-defined]
             raise
@@ -206,3 +268,74 @@ async def caller(request: pytest.FixtureRequest) -> Any:
     caller = Caller(request.param)
     yield caller
     await caller.adapter.aclose()
+
+
+# ---- steps
+
+
+def closing(*pieces: bytes) -> Step:
+    """Write, and close the connection."""
+
+    async def step(writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+        await writer.drain()
+        writer.close()
+
+    return step
+
+
+def hanging(*pieces: bytes) -> Step:
+    """Write, and never say another word."""
+
+    async def step(writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+        await asyncio.Event().wait()
+
+    return step
+
+
+def resetting(*pieces: bytes) -> Step:
+    """Write, and reset the connection."""
+
+    async def step(writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        writer.transport.abort()
+
+    return step
+
+
+def trickling(first: bytes, then: bytes, every: float = 0.01) -> Step:
+    """Write, and go on with a little now and then, for ever."""
+
+    async def step(writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while not writer.is_closing():
+            writer.write(then)
+            await asyncio.sleep(every)
+
+    return step
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+async def failure_of(doing: Awaitable[Any]) -> ProviderError:
+    """The failure that it ends as, whose text is held to what every such text keeps to."""
+    with pytest.raises(ProviderError) as caught:
+        await doing
+    error = caught.value
+    assert error.deployment == "acme/m@k1"
+    assert str(error).startswith("acme/m@k1 ")
+    assert "\n" not in str(error)
+    assert len(str(error)) < 400
+    assert error.__context__ is None
+    assert error.__cause__ is None
+    return error

@@ -15,72 +15,21 @@ from tests.adapters.conftest import (
     answer_bytes,
     ask,
     chunked,
+    closing,
     delta,
     deployment,
+    failure_of,
+    free_port,
+    hanging,
     open_stream,
+    resetting,
     stream_bytes,
 )
 
 from rotor_core import ProviderError
-from rotor_core._outcome import Usage
 from rotor_core._health import Timeouts
+from rotor_core._outcome import Usage
 from rotor_core.adapters import http
-
-
-def closing(*pieces: bytes):
-    """Write, and close the connection."""
-
-    async def step(writer):
-        for piece in pieces:
-            writer.write(piece)
-        await writer.drain()
-        writer.close()
-
-    return step
-
-
-def hanging(*pieces: bytes):
-    """Write, and never say another word."""
-
-    async def step(writer):
-        for piece in pieces:
-            writer.write(piece)
-        await asyncio.Event().wait()
-
-    return step
-
-
-def resetting(*pieces: bytes):
-    """Write, and reset the connection."""
-
-    async def step(writer):
-        for piece in pieces:
-            writer.write(piece)
-        await writer.drain()
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        writer.transport.abort()
-
-    return step
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-async def failure_of(doing) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await doing
-    error = caught.value
-    assert error.deployment == "acme/m@k1"
-    assert str(error).startswith("acme/m@k1 ")
-    assert "\n" not in str(error)
-    assert len(str(error)) < 400
-    assert error.__context__ is None
-    assert error.__cause__ is None
-    return error
-
 
 # ---- sending
 
@@ -276,19 +225,29 @@ async def test_a_redirect_is_not_followed(caller: Caller, server: Scripted):
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("way", ["call", "stream"])
-async def test_an_answer_beyond_all_measure_is_cut_off(caller: Caller, server: Scripted, monkeypatch, way):
-    for module in ("http_httpx", "http_aiohttp"):
-        monkeypatch.setattr(f"rotor_core.adapters.{module}.MAX_CONTENT", 100_000)
-    server.script = [answer_bytes(b" " * 1_000_000, "200 OK" if way == "call" else "500 Oops")]
-    error = await failure_of(getattr(caller, way)(deployment(server.base_url)))
+@pytest.mark.parametrize("length", ["content-length: 1000000", "transfer-encoding: chunked"])
+async def test_an_answer_beyond_all_measure_is_cut_off(caller: Caller, server: Scripted, monkeypatch, length):
+    monkeypatch.setattr(http, "MAX_CONTENT", 100_000)
+    head = f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode()
+    server.script = [closing(head, b" " * 1_000_000 if "length" in length else chunked(" " * 1_000_000))]
+    error = await failure_of(caller.call(deployment(server.base_url)))
     assert error.failure.kind == "server_error"
     assert "more than" in str(error)
 
 
+@pytest.mark.parametrize("way", ["call", "stream"])
+async def test_a_refusal_beyond_all_measure_is_told_by_its_status_and_beginning(
+    caller: Caller, server: Scripted, monkeypatch, way
+):
+    monkeypatch.setattr(http, "MAX_REFUSAL", 1_000)
+    server.script = [answer_bytes(b"Rate limit reached. " * 50_000, "429 Too Many Requests")]
+    error = await failure_of(getattr(caller, way)(deployment(server.base_url)))
+    assert error.failure.kind == "rate_limit"
+    assert len(error.body) < 300_000
+
+
 async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(caller: Caller, server: Scripted, monkeypatch):
-    for module in ("http_httpx", "http_aiohttp"):
-        monkeypatch.setattr(f"rotor_core.adapters.{module}.MAX_CONTENT", 1_000_000)
+    monkeypatch.setattr(http, "MAX_CONTENT", 1_000_000)
     server.script = [answer_bytes(gzip.compress(b" " * 30_000_000), headers="content-encoding: gzip\r\n")]
     assert (await failure_of(caller.call(deployment(server.base_url)))).failure.kind == "server_error"
 
@@ -453,7 +412,7 @@ async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server
 
 
 async def test_a_server_that_takes_no_connection_was_not_sent(caller: Caller, monkeypatch):
-    for module in ("http_httpx", "http_aiohttp"):
+    for module in ("http", "http_httpx", "http_aiohttp"):
         monkeypatch.setattr(f"rotor_core.adapters.{module}.CONNECT", 0.05)
     with contextlib.ExitStack() as sockets:
         deaf = sockets.enter_context(socket.socket())

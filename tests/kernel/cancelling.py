@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+import sys
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
@@ -118,17 +121,17 @@ class House:
         }
 
     async def aleft(self, rotor: Rotor) -> dict[str, Any]:
-        """The same, and tasks of this loop other than the one that asks."""
-        for _ in range(3):
-            await asyncio.sleep(0)
-        gc.collect()  # what is closed by its finalizer is closed by a task
-        for _ in range(10):
-            await asyncio.sleep(0)
+        """The same, and tasks of this loop other than the one that asks. What its finalizer closes is closed by a task."""
         give_up_at = time.monotonic() + 2.0
-        while await asyncio.to_thread(self.open_exchanges) and time.monotonic() < give_up_at:
-            await asyncio.sleep(0.001)
-        tasks = [repr(task.get_coro()) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        return {**self.left(rotor, 0.0), **_if("tasks", tasks)}
+        while True:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            tasks = [repr(task.get_coro()) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            left = {**self.left(rotor, 0.0), **_if("tasks", tasks)}
+            if not left or time.monotonic() > give_up_at:
+                return left
+            gc.collect()
+            await asyncio.sleep(0.002)
 
 
 # --- what is left
@@ -292,6 +295,32 @@ class Steps:
         return awaited
 
 
+class Interrupting:
+    """A flow whose driver is interrupted as it takes the `cut`-th command (from 1): the flow waits for an answer by then."""
+
+    def __init__(self, flow: Any, cut: int) -> None:
+        self._flow, self._cut = flow, cut
+        self.taken = 0
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, answer: Any) -> Any:
+        return self._took(self._flow.send(answer))
+
+    def throw(self, error: BaseException) -> Any:
+        return self._took(self._flow.throw(error))
+
+    def close(self) -> None:
+        self._flow.close()
+
+    def _took(self, command: Any) -> Any:
+        self.taken += 1
+        if self.taken == self._cut:
+            raise KeyboardInterrupt
+        return command
+
+
 async def cut_at(ask: Ask, pool: str, step: int) -> bool:
     """Ask in a task of its own that is cancelled at its `step`-th await; whether it came to its own end before."""
 
@@ -323,6 +352,37 @@ async def at_random(rotor: Rotor, calls: int, at_once: int, seed: int) -> int:
 
 
 @contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Ctrl-C in the main thread after so many seconds, unless the block has ended by then; it ends the block."""
+    main, state = threading.main_thread().ident, {"over": False}
+    assert main is not None
+    lock = threading.Lock()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def strike() -> None:
+        with lock:
+            if not state["over"]:
+                signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    timer = threading.Timer(seconds, strike)
+    timer.start()
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        with suppress(KeyboardInterrupt):
+            with lock:
+                state["over"] = True
+        with suppress(KeyboardInterrupt):
+            timer.cancel()
+            timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextmanager
 def seats_taken(rotor: Rotor, pool: str = "queue", seconds: float = 0.004) -> Iterator[None]:
     """Every seat of a pool is taken, and given back by a thread a moment later: whoever asks now waits in the queue."""
     held = []
@@ -346,9 +406,6 @@ class Interrupted:
     """`with`: what reaches neither the caller nor a test: errors in finalizers, warnings about what was not closed."""
 
     def __enter__(self) -> list[str]:
-        import sys
-        import warnings
-
         self.heard: list[str] = []
         self._hook = sys.unraisablehook
         sys.unraisablehook = lambda what: self.heard.append(f"{what.err_msg or what.object!r}: {what.exc_value!r}")
@@ -358,8 +415,6 @@ class Interrupted:
         return self.heard
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        import sys
-
         gc.collect()
         sys.unraisablehook = self._hook
         self.heard += [f"{w.category.__name__}: {w.message}" for w in self._caught or ()]

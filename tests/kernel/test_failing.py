@@ -7,7 +7,7 @@ from tests.kernel.made import Script, answer, deployment, failure, reservation, 
 
 from rotor_core import _commands as c
 from rotor_core._errors import AttemptsFailed, NoCandidates
-from rotor_core._flow import Progress, acquire, run
+from rotor_core._flow import Progress, acquire, run, stream
 from rotor_core._health import FAILING, NO_BAR, NO_GUARDS, Bar, Ending, Guards, Turn
 from rotor_core._ledger import NOTHING_USED, Refusal, Rejection
 from rotor_core._policy.plan import regardless
@@ -130,6 +130,27 @@ def test_whom_health_bars_is_not_asked_and_a_refusal_waits_for_it():
     assert script.of(c.Sleep) == [c.Sleep(100.25)]
     assert result.waited == pytest.approx(0.25)
     assert script.names[0] == "exhausted"
+
+
+def test_a_bar_that_is_about_to_end_is_nobodys_news():
+    script = Script(
+        {
+            c.Barred: [Bar(frozenset({"a/m#1"}), 100.03), NO_BAR],
+            c.Reserve: [refused(a="excluded"), reservation(number=2, at=100.03, asked_at=100.03)],
+            c.Call: answer(),
+        }
+    )
+
+    script.play(run(work(A), REQUEST))
+
+    assert script.names == ["selected", "answered"]
+
+
+def test_a_stream_that_nobody_can_begin_is_refused_as_any_request_is():
+    script = Script({c.Reserve: refused(a="no_room")})
+
+    with pytest.raises(NoCandidates):
+        script.play(stream(work(A), REQUEST))
 
 
 def test_a_bar_on_somebody_elses_deployment_is_no_reason_to_wait():

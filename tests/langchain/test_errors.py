@@ -20,8 +20,10 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
     ModelTimeoutError,
 )
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from tests.langchain.scripted import HELLO, ONE_IN_TEN_SECONDS, scripted
 
+from rotor_core import _outcome as outcome
 from rotor_core._errors import (
     AttemptsFailed,
     ConfigError,
@@ -52,7 +54,7 @@ def failed(*failures: Failure) -> AttemptsFailed:
     return AttemptsFailed("all failed", [ProviderError(f.kind, f) for f in failures], attempts, None)
 
 
-KINDS = [
+CLASSES = [
     ("rate_limit", ModelRateLimitError, True),
     ("quota_exhausted", ModelRateLimitError, False),
     ("auth", ModelAuthenticationError, False),
@@ -68,10 +70,15 @@ KINDS = [
     ("unknown", ModelAPIError, True),
     ("timeout", ModelTimeoutError, True),
     ("connection", ModelConnectionError, True),
+    ("cancelled", ModelAPIError, False),
 ]
 
 
-@pytest.mark.parametrize(("kind", "expected", "retryable"), KINDS, ids=[k for k, _, _ in KINDS])
+def test_every_kind_of_failure_is_in_the_table():
+    assert {kind for kind, _, _ in CLASSES} == set(outcome.KINDS)
+
+
+@pytest.mark.parametrize(("kind", "expected", "retryable"), CLASSES, ids=[k for k, _, _ in CLASSES])
 def test_a_failure_of_every_kind_is_langchains_error_for_it_and_the_engines_too(
     kind: Any, expected: type[ModelError], retryable: bool
 ):
@@ -102,6 +109,76 @@ def test_attempts_that_were_all_told_to_come_back_much_later_are_not_retried():
     assert for_langchain(failed(late, late)).is_retryable is False
     assert for_langchain(failed(late, soon)).is_retryable is True
     assert for_langchain(failed(late, soon)).retry_after == 5
+
+
+def test_what_may_pass_soon_decides_among_what_lasts_and_what_nobody_told_the_end_of():
+    late = Failure("rate_limit", retry_after=3600)
+
+    assert for_langchain(failed(Failure("auth"), late)).is_retryable is False
+    assert for_langchain(failed(late, Failure("timeout"))).is_retryable is True
+
+
+def test_a_wait_that_makes_no_request_smaller_is_no_time_to_come_back():
+    assert for_langchain(failed(Failure("too_large", retry_after=50.0))).retry_after is None
+
+
+@pytest.mark.parametrize(("kind", "_", "retryable"), CLASSES, ids=[k for k, _, _ in CLASSES])
+def test_a_broken_stream_is_retryable_by_what_broke_it(kind: Any, _: Any, retryable: bool):
+    error = for_langchain(StreamBroken("cut", "Once", failure=Failure(kind, retry_after=2.0)))
+
+    assert isinstance(error, ModelError)
+    assert (error.is_retryable, error.retry_after, error.partial) == (retryable, 2.0, "Once")
+    assert for_langchain(StreamBroken("cut", "Once", failure=Failure(kind, retry_after=61.0))).is_retryable is False
+
+
+def test_a_stream_that_broke_for_no_known_reason_may_be_asked_again():
+    error = for_langchain(StreamBroken("cut", ""))
+
+    assert isinstance(error, ModelAPIError)
+    assert error.is_retryable is True
+
+
+class Raising(FakeListChatModel):
+    """A model that fails, always, in LangChain's terms."""
+
+    error: Any
+    asked: list[int] = []
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked.append(1)
+        raise self.error
+
+
+def raising(error: Exception) -> Raising:
+    return Raising(responses=[], error=error, asked=[])
+
+
+@pytest.mark.parametrize(("kind", "expected", "retryable"), CLASSES, ids=[k for k, _, _ in CLASSES])
+def test_retry_middleware_and_fallbacks_do_with_every_kind_what_it_asks_for(
+    kind: Any, expected: type[ModelError], retryable: bool
+):
+    error = for_langchain(failed(Failure(kind)))
+    model = raising(error)
+    middleware = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+
+    with pytest.raises(expected):
+        create_agent(model, middleware=[middleware]).invoke({"messages": [("user", "hi")]})
+
+    assert len(model.asked) == (3 if retryable else 1)
+    other = FakeListChatModel(responses=["from elsewhere"])
+    answered = raising(error).with_fallbacks([other], exceptions_to_handle=(ModelError,)).invoke("hi")
+    assert answered.content == "from elsewhere"
+
+
+def test_fallbacks_do_not_join_another_models_text_to_a_broken_stream():
+    rotor, _ = scripted({"a": [[Chunk("Once "), Failure("connection")]]})
+    model = ChatRotor(rotor=rotor).with_fallbacks([FakeListChatModel(responses=["elsewhere"])])
+    got: list[Any] = []
+
+    with pytest.raises(StreamDisconnected):
+        got.extend(chunk.content for chunk in model.stream("tell me"))
+
+    assert "".join(got) == "Once "
 
 
 def test_a_refusal_is_retryable_when_capacity_returns_within_a_minute():

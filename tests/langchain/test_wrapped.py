@@ -345,7 +345,7 @@ async def test_a_call_that_takes_too_long_is_left_for_the_next_model():
             raise AssertionError
 
     model = ChatRotor(
-        models=[{"model": Slow(model="slow"), "priority": 1}, {"model": Own(), "priority": 2}], timeout=0.01
+        models=[{"model": Slow(model="slow"), "priority": 1}, {"model": Own(), "priority": 2}], timeout=0.2
     )
 
     assert (await model.ainvoke("hi")).response_metadata["model_name"] == "own/own-1"

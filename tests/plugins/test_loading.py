@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from rotor_core import plugins
+from rotor_core._policy import classify
+from rotor_core._policy.classify import Rule, classify_failure
 from rotor_core.hookspecs import ProviderSpec, hookimpl
 
 
@@ -119,6 +121,59 @@ def test_a_finding_is_logged_once_as_a_warning(monkeypatch, caplog):
 
     assert caplog.text.count("plugin other: could not be loaded") == 1
     plugins._installed.cache_clear()
+
+
+@pytest.fixture
+def dialects(monkeypatch):
+    """The dialects that a test's plugins bring stay with it."""
+    monkeypatch.setattr(classify, "_added", {})
+
+
+@pytest.mark.usefixtures("dialects")
+def test_a_providers_own_words_are_understood_once_its_plugin_is_read():
+    errors = (Rule("billing", codes=["no_more_tea"]), Rule("overloaded", words="kettle is on"))
+    assert classify_failure("teahouse", 429, {}, "The kettle is on").kind == "rate_limit"
+
+    found = plugins.collect([Entry("tea", providers(ProviderSpec("teahouse", adapter="t:T", errors=errors)))])
+
+    assert found.findings == ()
+    assert classify_failure("teahouse", 429, {}, "The kettle is on").kind == "overloaded"
+    assert classify_failure("teahouse", 400, {}, '{"code": "No_More_Tea"}').kind == "billing"
+    assert classify_failure("another", 429, {}, "The kettle is on").kind == "rate_limit"
+
+
+@pytest.mark.usefixtures("dialects")
+@pytest.mark.parametrize(
+    ("errors", "problem"),
+    [
+        ((Rule("billing", words="(no tea"),), "rule 1: the words of a rule for billing are no regular expression"),
+        ((Rule("billing", [402]), Rule("grief", [418])), "rule 2: there is no kind of failure 'grief'"),
+        (("no tea",), "rule 1 is a str, not an ErrorRule"),
+        (5, "'int' object is not iterable"),
+        (None, "'NoneType' object is not iterable"),
+    ],
+)
+def test_a_broken_dialect_is_a_finding_and_its_provider_is_read_by_the_general_one(errors, problem):
+    specs = providers(ProviderSpec("teahouse", adapter="t:T", errors=errors), ProviderSpec("good", adapter="g:G"))
+
+    found = plugins.collect([Entry("tea", specs)])
+
+    assert [f.plugin for f in found.findings] == ["tea"]
+    assert "the errors of provider 'teahouse' are read by the general dialect: " in found.findings[0].problem
+    assert problem in found.findings[0].problem
+    assert (found.providers["teahouse"].errors, "good" in found.providers) == ((), True)
+    assert classify_failure("teahouse", 402, {}, "(no tea").kind == "billing"
+
+
+@pytest.mark.usefixtures("dialects")
+def test_of_two_with_one_name_the_dialect_is_the_firsts_too():
+    one = ProviderSpec("acme", adapter="one:A", errors=(Rule("billing", [418]),))
+    two = ProviderSpec("acme", adapter="two:A", errors=(Rule("overloaded", [418]),))
+
+    found = plugins.collect([Entry("one", providers(one)), Entry("two", providers(two))])
+
+    kept = {"one": "billing", "two": "overloaded"}[found.providers["acme"].adapter.partition(":")[0]]
+    assert classify_failure("acme", 418, {}, "").kind == kept
 
 
 @pytest.mark.parametrize("target", ["collections:OrderedDict", dict])

@@ -1,13 +1,16 @@
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.policy.provider_errors import ROWS
 
 from rotor_core._outcome import Failure
-from rotor_core._policy.classify import LONGEST_MESSAGE, classify_failure
+from rotor_core._policy import classify
+from rotor_core._policy.classify import LONGEST_MESSAGE, Rule, classify_failure, dialect_of
 
 ERRORS = Path(__file__).parents[3] / "shared" / "data" / "wire" / "errors.jsonl"
 
@@ -35,7 +38,7 @@ GROQ = "Rate limit reached for model `m` in organization `org_X` service tier `o
         ("tokens per day (TPD): Limit 200000, Used 199052, Requested 1443. Please try again in 3m33.84s.", ("rate_limit", "tokens", "day", 200000, 199052, 1443, 213.84)),
         ("requests per day (RPD): Limit 1000, Used 1000, Requested 1. Please try again in 1h26m24s.", ("quota_exhausted", "requests", "day", 1000, 1000, 1, 5184)),
         ("seconds of audio per hour (ASPH): Limit 7200, Used 7019, Requested 600. Please try again in 3m29.5s.", ("rate_limit", "audio_seconds", "hour", 7200, 7019, 600, 209.5)),
-        ("tokens per minute (TPM): Limit 7000, Used 0, Requested ~12903. Please try again in 50.5s.", ("too_large", "tokens", "minute", 7000, 0, 12903, None)),
+        ("tokens per minute (TPM): Limit 7000, Used 0, Requested ~12903. Please try again in 50.5s.", ("too_large", "tokens", "minute", 7000, 0, 12903, 50.5)),
     ],
 )  # fmt: skip
 def test_groqs_rate_limits_are_read_with_all_their_figures(text, expected):
@@ -179,6 +182,7 @@ def test_bytes_and_texts_are_read_alike():
         max_leaves=8,
     ).map(json.dumps)),
 )  # fmt: skip
+@settings(deadline=None)
 def test_it_never_raises(provider, status, headers, body):
     failure = classify_failure(provider, status, headers, body)
     assert failure.retry_after is None or failure.retry_after >= 0
@@ -218,7 +222,7 @@ def test_recorded_errors_of_openai_and_groq_are_all_understood():
 
 def test_recorded_errors_of_everyone_else_are_mostly_understood():
     told = Counter(judge(row)[1] for row in recorded())
-    assert told[True] / told.total() >= 0.95
+    assert told[True] / told.total() >= 0.97
 
 
 @pytest.mark.parametrize("provider", ["groq", "lab", "my-groq"])
@@ -284,3 +288,182 @@ def test_a_header_names_the_limit_that_a_text_does_not():
 
 def test_what_stands_where_a_message_should_and_is_none_is_passed_over():
     assert of(429, '{"error": {"message": 5, "code": "x"}}').message == '{"error": {"message": 5, "code": "x"}}'
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "body", "kind", "told"),
+    ROWS,
+    ids=[f"{provider}-{status}-{n}" for n, (provider, status, *_) in enumerate(ROWS)],
+)
+def test_what_providers_say_is_understood(provider, status, body, kind, told):
+    failure = of(status, body, provider)
+
+    assert failure.kind == kind
+    assert {name: getattr(failure, name) for name in told} == told
+
+
+@pytest.mark.parametrize("wrapped", [json.dumps, repr, lambda body: f"Error code: 400 - {body}", lambda body: [body]])
+def test_an_error_is_understood_in_whatever_it_is_wrapped(wrapped):
+    inner = {"error": {"message": "It is 9000 long.", "type": "invalid_request_error", "code": "context_length_exceeded"}}  # fmt: skip
+    outer = wrapped(json.dumps(inner))
+
+    assert of(400, outer if isinstance(outer, str) else json.dumps(outer)).kind == "context_length"
+    assert of(400, repr(inner)).kind == "context_length"
+    assert of(400, json.dumps([inner])).kind == "context_length"
+    assert of(400, json.dumps({"error": {"message": json.dumps(inner), "code": 400}})).kind == "context_length"
+    assert of(400, json.dumps(inner)[:-2]).kind == "context_length"
+
+
+def test_codes_within_a_body_that_a_message_quotes_count():
+    inner = json.dumps({"error": {"message": "No more.", "code": "insufficient_quota"}})
+
+    assert of(429, error(inner)).kind == "quota_exhausted"
+    assert of(429, error("Upstream said no", code="x") + " ").message == "Upstream said no"
+    assert of(429, json.dumps({"error": {"metadata": {"raw": inner}}})).message == "No more."
+    assert of(429, error("{not JSON, code: insufficient_quota")).kind == "rate_limit"
+    assert of(429, error("[" * 5_000)).kind == "rate_limit"
+
+
+WORDS = [
+    "model ", "Generate", "RequestsPerDay", "GenerateRequestsPerMinutePerProject ", "quotaId", "quota_value ", "1,", "1.",
+    "1h", "1m ", "try again in ", "retry after ", "resets in ", "Limit ", "Requested ~", "rate limit for your organization (",
+    "rate_limit_", "input tokens per ", "tokens per a per ", "exceeded your ", "exceeds the model's maximum ", "A", "aB", " ",
+    "\n", '"code":', "type ' : '", "{", "[", "\\", "api key ", "the token ", "is ", "per ", "0", "9 > ", "é", "request ",
+    "entity ", "please wait for ", "violates a ", "insufficient ", "daily ", "free tier of the model", "limit (", "invalid ",
+    "too many tokens", "capacity ", "in the prompt cannot exceed 9 - received ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5), st.sampled_from([None, 200, 400, 403, 429, 500]))
+@settings(max_examples=150, deadline=None)
+def test_no_text_takes_long_to_read(words, status):
+    # A pattern that backtracks would not be through with these before the suite's own time limit.
+    text = "".join(words)
+    of(status, text * (20_000 // len(text)), "groq")
+    of(status, error(text * (20_000 // len(text))), "groq")
+
+
+TEN_MILLION = 10_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff" * TEN_MILLION,
+        "x" * TEN_MILLION,
+        "[" * TEN_MILLION,
+        '{"error":' * (TEN_MILLION // 9),
+        "<div>" * (TEN_MILLION // 5),
+        error("m" * TEN_MILLION),
+        json.dumps({"detail": [{"msg": "a", "loc": [1]}] * 300_000}),
+    ],
+    ids=["no UTF-8", "text", "brackets", "objects", "HTML", "a long message", "a long list"],
+)
+def test_of_ten_megabytes_the_beginning_is_read(body):
+    failure = of(429, body)
+
+    assert failure.kind == "rate_limit"
+
+
+def test_what_stands_at_the_end_of_a_long_text_is_read_too():
+    said = "You sent: " + "blah " * 50_000 + "This model's maximum context length is 4096 tokens."
+
+    assert figures(of(400, error(said)))[:4] == ("context_length", "tokens", None, 4096)
+
+
+def test_a_text_keeps_its_own_wait_where_a_header_would_mislead():
+    assert of(413, error("Request too large. Please try again in 9s."), retry_after="3").retry_after == 9
+    assert of(413, error("Request too large."), retry_after="3").retry_after is None
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """Dialects that a test adds, and nobody after it."""
+    monkeypatch.setattr(classify, "_added", {})
+    return classify.add_dialects
+
+
+def test_a_dialect_that_was_added_comes_before_all_others(added):
+    rules = [
+        Rule("billing", statuses=[429], codes=["Out_Of_Tea"]),
+        Rule("overloaded", words="kettle", only=[400, None]),
+    ]
+    added({"Teapot": dialect_of(rules), "groq": dialect_of([Rule("billing", statuses=[498])])})
+
+    assert of(429, "", "teapot").kind == "billing"
+    assert of(418, error("no", code="out_of_tea"), "TEAPOT").kind == "billing"
+    assert of(400, "The KETTLE is on", "teapot").kind == "overloaded"
+    assert of(500, "The kettle is on", "teapot").kind == "server_error"
+    assert of(429, "", "groq").kind == "rate_limit"
+    assert of(498, "", "groq").kind == "billing"
+    assert of(498, "", "another").kind == "bad_request"
+
+
+@pytest.mark.parametrize(
+    "words", ["kettle", "Kettle", re.compile("Kettle"), re.compile("kettle", re.IGNORECASE), r"\Wkettle"]
+)
+def test_words_are_found_in_any_case(added, words):
+    added({"teapot": dialect_of([Rule("billing", words=words)])})
+
+    assert of(500, "The KETTLE is on", "teapot").kind == of(500, "the kettle", "teapot").kind == "billing"
+
+
+def test_a_dialect_that_is_added_again_replaces_the_first(added):
+    added({"teapot": dialect_of([Rule("billing", statuses=[418])])})
+    added({"teapot": dialect_of([Rule("overloaded", statuses=[418])])})
+
+    assert of(418, "", "teapot").kind == "overloaded"
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (Rule("sulking", statuses=[418]), "there is no kind of failure 'sulking'; there are rate_limit"),  # type: ignore[arg-type]
+        (Rule("billing"), "needs statuses, codes"),
+        (Rule("billing", codes="no_money"), "a collection of them"),
+        (Rule("billing", words="(no money"), "no regular expression"),
+        (Rule("billing", words="(no money)?"), "match any text"),
+        (Rule("billing", codes=[402]), "rule 2: "),  # type: ignore[list-item]
+        (Rule("billing", statuses=402), "rule 2: "),  # type: ignore[arg-type]
+        (Rule("billing", words=re.compile(b"no money")), "rule 2: "),  # type: ignore[arg-type]
+        ("402 is billing", "rule 2 is a str, not an ErrorRule"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused_with_its_number(rule, problem):
+    with pytest.raises((TypeError, ValueError), match=re.escape(problem)) as refused:
+        dialect_of([Rule("timeout", words=re.compile("tea")), rule])
+
+    assert "rule 2" in str(refused.value)
+
+
+DIMENSIONS = {
+    "requests": "R", "tokens": "T", "input_tokens": "IT", "output_tokens": "OT", "audio_seconds": "AS",
+    "second": "S", "minute": "M", "hour": "H", "day": "D", "month": "MO",
+}  # fmt: skip
+
+
+def dimension(failure: Failure) -> str | None:
+    """`TPM`, `RPD` ..., as the recorded errors name it."""
+    if failure.unit is None:
+        return None
+    return DIMENSIONS[failure.unit] + (f"P{DIMENSIONS[failure.per]}" if failure.per else "")
+
+
+def test_the_figures_and_the_dimension_of_recorded_errors_are_exact():
+    told: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for row in recorded():
+        failure, right = judge(row)
+        expected = row["expected"]
+        pairs = [("kind", right, True)]
+        pairs += [(name, getattr(failure, name), expected[name]) for name in ("limit", "used", "requested")]
+        pairs += [("retry_after", failure.retry_after, expected["retry_after_s"])]
+        if expected["limit_dimension"]:
+            audio = expected["limit_dimension"] == "audio-seconds"
+            pairs += [("dimension", failure.unit if audio else dimension(failure), "audio_seconds" if audio else expected["limit_dimension"])]  # fmt: skip
+        for name, got, wanted in pairs:
+            asked[name] += 1
+            told[name] += got == wanted if wanted is None or got is None else got == pytest.approx(wanted)
+    shares = {name: told[name] / asked[name] for name in asked}
+
+    assert all(share >= (0.95 if name == "dimension" else 0.97) for name, share in shares.items()), shares

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, option, plan, rpm, tpm, world
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Refusal, Reservation, Standing, Ticket, Tier, Used
+from rotor_core._ledger import (
+    AS_RESERVED,
+    NOTHING_USED,
+    Demand,
+    Refusal,
+    Reservation,
+    Standing,
+    Ticket,
+    Tier,
+    Told,
+    Used,
+)  # fmt: skip
 from rotor_core._model import BoundLimit, Limit, Price
 from rotor_core._policy.rank import RANKINGS
 from rotor_core._state.fit import earliest
@@ -381,3 +392,15 @@ def test_who_takes_nothing_of_a_limit_is_not_held_up_by_its_debt():
     assert store.reserve(ask(of, demand=Demand(1, 1))).deployment == "b"
 
     assert store.reserve(ask(of, demand=Demand(1, 0), max_wait=0.0)).deployment == "a"
+
+
+def test_a_smaller_demand_after_a_limit_was_learned_finds_an_empty_group():
+    store, _ = world()
+    one = option("a", tpm(1_000), subject="q|m", model="m")
+    of = plan(one)
+    grant = store.reserve(ask(of, tokens=900))
+    assert isinstance(store.reserve(ask(of, tokens=500, max_wait=0.0)), Refusal)  # it sleeps
+    told = Told("header", "requests", "minute", limit=30.0, remaining=29.0, resets_in=2.0)
+    assert store.settle(grant.id, Used(1, 900, 0), 0.1, [told])  # it is awakened
+
+    assert isinstance(store.reserve(ask(of, tokens=90, max_wait=0.0)), Reservation)

@@ -125,6 +125,64 @@ def test_an_older_answer_that_comes_late_gives_nothing_back_that_is_in_flight():
     assert reading(store, one).remaining == pytest.approx(24)
 
 
+LEFT = 12_000.0
+
+
+def _tokens(remaining):
+    return header(remaining, limit=LEFT, unit="tokens", window=None)
+
+
+def test_what_others_in_flight_took_less_is_given_back_once():
+    store, _ = world()
+    one = learner(tpm(LEFT))
+    of = plan(one)
+    others = [store.reserve(ask(of, demand=Demand(100, 400))) for _ in range(3)]
+    last = store.reserve(ask(of, demand=Demand(40, 120)))
+
+    for n, other in enumerate(others):
+        store.settle(other.id, Used(1, 100, 120), 0.1, [_tokens(LEFT - 220 * (n + 1))])
+    store.settle(last.id, Used(1, 40, 120), 0.2, [_tokens(LEFT - 820)])
+
+    assert reading(store, one).remaining == pytest.approx(LEFT - 820)
+
+
+def test_who_overtook_a_call_on_the_way_does_not_give_it_back():
+    store, _ = world()
+    one = learner(tpm(LEFT))
+    of = plan(one)
+    large, small = (store.reserve(ask(of, demand=Demand(n, 120))) for n in (4_000, 40))
+
+    store.settle(large.id, Used(1, 4_000, 120), 0.1, [_tokens(LEFT - 4_280)])
+    store.settle(small.id, Used(1, 40, 120), 0.2, [_tokens(LEFT - 160)])
+
+    assert LEFT - 4_441 <= reading(store, one).remaining <= LEFT - 4_279
+
+
+def test_an_older_figure_does_not_speak_against_a_newer_one():
+    store, hands = world()
+    one = learner(tpm(LEFT, "calendar"))
+    of = plan(one)
+    first = store.reserve(ask(of, demand=Demand(40, 120)))
+    hands.at += 0.01
+    second = store.reserve(ask(of, demand=Demand(40, 120)))
+
+    store.settle(second.id, Used(1, 40, 120), 0.1, [_tokens(LEFT - 1_320)])  # somebody else took 1,000 between the two
+    store.settle(first.id, Used(1, 40, 120), 0.2, [_tokens(LEFT - 160)])
+
+    assert reading(store, one).remaining == pytest.approx(LEFT - 1_320)
+
+
+def test_a_debt_is_seen_though_the_call_itself_took_less_than_reserved():
+    store, _ = world()
+    one = learner(tpm(LEFT))
+    of = plan(one)
+    grant = store.reserve(ask(of, demand=Demand(100, 400)))
+
+    store.settle(grant.id, Used(1, 100, 120), 0.1, [_tokens(LEFT - 420)])  # somebody else took 200
+
+    assert reading(store, one).remaining == pytest.approx(LEFT - 420)
+
+
 def test_tokens_counted_before_the_answer_give_nothing_back():
     store, _ = world()
     one = learner(tpm(1_000, "calendar"))

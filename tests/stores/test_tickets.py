@@ -460,3 +460,19 @@ def test_room_that_is_given_back_goes_to_the_first_for_whom_it_is_enough():
     assert (called, called_too) == ([], ["small"])
     assert store.reserve(small["small"]).deployment == "window"
     assert isinstance(store.reserve(large["large"]), Ticket)
+
+
+def test_a_reset_calls_those_for_whom_it_opens_something():
+    store, hands = world()
+    options = option("a", at_a_time(1)), option("b", at_a_time(1))
+    of = plan(options)
+    held = store.reserve(ask(of))
+    other = next(one for one in options if one.id != held.deployment)
+    store.rest(other.scopes[0], hands.at + 3_600, "rate_limit")
+    ticket, called = store.reserve(ask(of, max_wait=60.0)), []
+    assert isinstance(ticket, Ticket)
+    store.watch(ticket.id, lambda: called.append(True))
+
+    store.reset(options)
+
+    assert called == [True]

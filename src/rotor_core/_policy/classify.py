@@ -8,13 +8,13 @@ Statuses alone say little: a bad key is 400, 401 or 403 somewhere, too large a r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from rotor_core._outcome import Failure, FailureKind, Scope
-from rotor_core._policy.error_text import Facts, Period, figures_of, read, scope_of, wait_of, window_of
+from rotor_core._outcome import KINDS, Failure, FailureKind, Scope
+from rotor_core._policy.error_text import Facts, Period, figures_of, read, scope_of, told_in_words, wait_of, window_of
 
 LONGEST_MESSAGE: Final = 1_000
 """Characters that a `Failure` keeps for people."""
@@ -24,26 +24,54 @@ SHORT_WAIT: Final = 3600.0
 _HAS_WAIT: Final[frozenset[FailureKind]] = frozenset(
     {"rate_limit", "quota_exhausted", "overloaded", "server_error", "timeout", "unknown"}
 )
-"""Kinds for which waiting may help. Groq sends `retry-after` with requests that no wait makes smaller."""
+"""Kinds for which waiting may help. Of others only the text's own figure is kept: Groq sends the header `retry-after` with
+requests that no wait makes smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`kind` if one of the statuses, one of the codes or the words are there; `only`: and the status is one of these."""
+    """One line of a dialect: `kind`, if one of the statuses, one of the codes or the words are there.
+
+    `codes`: an error's code, type, status or reason, in any case. `words`: a regular expression for its messages,
+    matched without regard to case. `only`: and the status is one of these (None: not known).
+    """
 
     kind: FailureKind
-    statuses: frozenset[int] = frozenset()
-    codes: frozenset[str] = frozenset()
-    words: re.Pattern[str] | None = None
-    only: frozenset[int | None] | None = None
+    statuses: Collection[int] = ()
+    codes: Collection[str] = ()
+    words: str | re.Pattern[str] | None = None
+    only: Collection[int | None] | None = None
+
+    def ready(self) -> Rule:
+        """The same, checked, and as `matches` wants it. Raises ValueError or TypeError for what could never be meant."""
+        if self.kind not in KINDS:
+            raise ValueError(f"there is no kind of failure {self.kind!r}; there are {', '.join(KINDS)}")
+        if isinstance(self.codes, str) or not (self.statuses or self.codes or self.words):
+            raise ValueError(f"a rule for {self.kind} needs statuses, codes (a collection of them) or words to match")
+        try:
+            words = _for_lower_case(self.words) if self.words is not None else None
+        except re.error as error:
+            raise ValueError(f"the words of a rule for {self.kind} are no regular expression: {error}") from error
+        if words is not None and words.search(""):
+            raise ValueError(f"the words of a rule for {self.kind} match any text: {words.pattern!r}")
+        only = None if self.only is None else frozenset(self.only)
+        return Rule(self.kind, frozenset(self.statuses), frozenset(c.lower() for c in self.codes), words, only)
 
     def matches(self, facts: Facts) -> bool:
         if self.only is not None and facts.status not in self.only:
             return False
-        if facts.status in self.statuses or not self.codes.isdisjoint(facts.codes):
+        if facts.status in self.statuses or not facts.codes.isdisjoint(self.codes):
             return True
-        return self.words is not None and self.words.search(facts.text) is not None
+        return isinstance(self.words, re.Pattern) and self.words.search(facts.lower) is not None
 
+
+def _for_lower_case(words: str | re.Pattern[str]) -> re.Pattern[str]:
+    """To be searched for in a text in lower case: four times as fast as to ignore the case, where nothing is a capital."""
+    pattern, flags = (words, 0) if isinstance(words, str) else (words.pattern, words.flags)
+    return re.compile(pattern, flags | re.IGNORECASE if _CAPITAL.search(pattern) else flags)
+
+
+_CAPITAL: Final = re.compile(r"(?<!\\)[A-Z]")
 
 Dialect = tuple[Rule, ...]
 
@@ -51,31 +79,44 @@ Dialect = tuple[Rule, ...]
 def _rule(
     kind: FailureKind, *statuses: int, codes: str = "", words: str = "", only: tuple[int | None, ...] | None = None
 ) -> Rule:
-    pattern = re.compile(words, re.IGNORECASE) if words else None
-    return Rule(kind, frozenset(statuses), frozenset(codes.split()), pattern, None if only is None else frozenset(only))
+    return Rule(kind, statuses, codes.split(), words or None, only).ready()
 
 
 GENERAL: Final[Dialect] = (
     _rule(
         "content_filter",
-        codes="content_filter content_policy_violation responsibleaipolicyviolation",
-        words=r"content management policy|content[ _]policy violation|flagged by (?:our|the) (?:safety|moderation)",
+        codes="content_filter content_policy_violation responsibleaipolicyviolation moderation_blocked datainspectionfailed",
+        words=r"content management policy|content[ _]policy violation|content filtering|flagged (?:by|for|as)\b|safety system"
+        r"|violat(?:es|ed|ing|ion of) (?:\w+ ){0,3}(?:policy|policies|guidelines)|content exists risk|considered high risk"
+        r"|inappropriate content|unsafe or sensitive content",
+        only=(None, *range(200, 300), 400, 403, 422, 451),
     ),
     _rule(
         "context_length",
-        codes="context_length_exceeded context_window_exceeded",
-        words=r"maximum context length|exceeds? (?:the|this|its) (?:model'?s? )?(?:maximum )?context (?:window|length)"
-        r"|context[_ ]length[_ ]exceeded|prompt is too long|cannot be greater than max_model_len|input token count exceeds|reduce the length of the (?:messages|prompt)",
+        codes="context_length_exceeded context_window_exceeded exceed_context_size_error",
+        words=r"(?:max|maximum|available) (?:context|prompt|model) (?:length|size)|context length of only"
+        r"|(?:exceed(?:s|ed|ing)?|longer than|larger than) (?:the |this |its )?(?:model'?s? )?(?:maximum )?context (?:window|length|limit)"
+        r"|context[_ ]length[_ ]exceeded|(?:prompt|input) is too long|cannot be greater than max_model_len"
+        r"|input token count (?:\(\d{1,12}\) )?exceeds|reduce the length of the (?:messages|prompt)|exceeded model token limit"
+        r"|prompt exceeds max|range of input length|max_new_tokens\W{0,2}must be <=|tokens in the prompt cannot exceed",
+    ),
+    _rule(
+        "quota_exhausted",
+        words=r"\b(?:limit|quota|free tier(?: of (?:the|this) model)?) (?:is |has been )?exhausted|\busage limit reached for",
+        only=(None, *range(200, 300), 400, 401, 402, 403, 429),
     ),
     _rule(
         "billing",
         402,
-        codes="insufficient_balance billing_not_active billing_hard_limit_reached credit_balance_too_low 1113",
-        words=r"insufficient (?:account )?(?:balance|credits?|funds)|credit balance|余额不足|spending limit|more credits"
+        codes="insufficient_balance billing_not_active billing_hard_limit_reached billing_disabled credit_balance_too_low"
+        " arrearage 1113",
+        words=r"insufficient (?:\w+ ){0,3}(?:balance|credits?|funds)|credit balance|余额不足|spend(?:ing)? (?:limit|cap)|more credits"
         r"|only afford|past invoices|included credits|billing hard limit|account is not active|monthly limit"
-        r"|extra usage is required|payment required|out of credits|arrears|overdue",
+        r"|extra usage is required|payment required|out of credits|arrears|overdue|balance (?:is )?too low|credit limit exceeded"
+        r"|(?:doesn'?t|don'?t|do not|does not) have any credits|credits (?:have |are )?(?:expired|depleted)|key limit exceeded|inactive subscription"
+        r"|requires billing to be enabled|update your payment method|in good standing|your specified (?:\w+ )?usage limit",
     ),
-    _rule("quota_exhausted", codes="insufficient_quota quota_exhausted"),
+    _rule("quota_exhausted", codes="insufficient_quota quota_exhausted exceeded_current_quota_error"),
     # Not the request is at fault but what the model made of it: asked again, or elsewhere, it may do better. Groq's
     # words, in a table for all, because its endpoint may go by any name in a configuration.
     _rule("server_error", codes="tool_use_failed json_validate_failed"),
@@ -83,45 +124,56 @@ GENERAL: Final[Dialect] = (
         "too_large",
         413,
         codes="request_too_large payload_too_large string_above_max_length",
-        words=r"(?:request|payload|entity|body|file) (?:entity |body |size )?(?:is )?too large",
+        words=r"(?:request|payload|entity|body|file) (?:entity |body |size )?(?:is )?too large"
+        r"|(?:request|payload|body|file) size exceeds",
     ),
     _rule(
         "overloaded",
         503, 529,
-        codes="overloaded_error overloaded engine_overloaded service_tier_capacity_exceeded capacity_exceeded 3505 queue_exceeded 1305",
-        words=r"overloaded|over capacity|capacity exceeded|experiencing high demand|at the moment\. please wait"
-        r"|no capacity|too_many_requests_error: queue|model is (?:currently )?busy",
+        codes="overloaded_error overloaded engine_overloaded service_tier_capacity_exceeded capacity_exceeded nocapacity 3505"
+        " queue_exceeded 1305",
+        words=r"overloaded|(?:over|at|no) capacity|capacity (?:temporarily )?exceeded|experiencing high (?:demand|traffic)"
+        r"|at the moment\. please wait|too_many_requests_error: queue|model (?:is )?(?:currently )?(?:too )?busy",
+        only=(None, *range(200, 300), 429, *range(498, 600)),
     ),
     _rule(
         "rate_limit",
         429,
         codes="rate_limit_exceeded rate_limited ratelimitreached rate_limit_reached_error rate_limit_error too_many_requests"
-        " resource_exhausted 1300 1302",
+        " resource_exhausted throttling throttlingexception 1300 1302",
         words=r"rate[- _]?limit(?:ed|s)? (?:reached|exceeded|is exceeded)|been rate[- ]limited|too many requests|rate[- ]limited"
-        r"|exceeded (?:\w+ )?(?:\w+ )?rate limit|quota exceeded|per minute limit exceeded|exceeded your current quota|exceeded your \w+ (?:token )?usage",
+        r"|exceeded (?:\w+ )?(?:\w+ )?rate limit|quota exceeded|per minute limit exceeded|exceeded your current quota"
+        r"|exceeded your \w+ (?:token )?usage|\b(?:qps|rpm|tpm|requests?|calls?) limit (?:has been )?(?:reached|exceeded)"
+        r"|throttlingexception",
     ),
     _rule(
         "auth",
         401,
-        codes="invalid_api_key authentication_error unauthenticated api_key_invalid",
-        words=r"(?:invalid|incorrect|missing|wrong|expired|revoked) (?:api|subscription|authentication)[ _-]?(?:key|header|token)?"
-        r"|api[ _]key (?:is )?(?:not valid|invalid|expired)|authentication fail|\bunauthorized\b|no auth credentials",
-        only=(400, 401, 403, 407, None),
+        codes="invalid_api_key wrong_api_key invalidapikey authentication_error unauthenticated api_key_invalid"
+        " invalid_authentication_error",
+        words=r"(?:invalid|incorrect|missing|wrong|expired|revoked) (?:x-api|api|subscription|authentication|iam|access|bearer|security)"
+        r"[ _-]?(?:key|header|token)?|api[ _]key (?:\w+ ){0,4}(?:not valid|invalid|expired|leaked)|authentication (?:fail|error)"
+        r"|\bunauthorized\b|no auth credentials|authori[sz]ation (?:failed|required)|bad credentials|unregistered callers"
+        r"|(?:access|security|bearer|the) token (?:\w+ ){0,6}(?:invalid|expired|malformed)",
+        only=(None, *range(200, 300), 400, 401, 403, 407),
     ),
     _rule(
         "not_found",
         301, 302, 303, 307, 308, 404, 410,
-        codes="model_not_found model_decommissioned invalid_model not_found not_found_error unknown_model",
-        words=r"model\b.{0,120}?\b(?:does not exist|not found|is not found|decommissioned|was removed|no longer supported"
-        r"|is not a valid model|has been deprecated)|(?:not a valid|invalid|unknown) model\b|no endpoints found",
+        codes="model_not_found model_decommissioned model_not_supported model_not_available invalid_model not_found not_found_error"
+        " unknown_model deploymentnotfound",
+        words=r"(?:model|deployment)\b.{0,120}?\b(?:does not exist|not exist|not found|is not found|decommissioned|was removed"
+        r"|no longer supported|is not a valid model|has been deprecated)|(?:not a valid|invalid|unknown|no such) model\b|no endpoints found",
         only=(301, 302, 303, 307, 308, 400, 404, 410, 422, None),
     ),
     _rule(
         "permission",
-        403,
-        codes="permission_denied permission_error forbidden tier_not_allowed",
-        words=r"permission denied|\bforbidden\b",
-        only=(400, 403, None),
+        403, 451,
+        codes="permission_denied permission_error forbidden tier_not_allowed organization_restricted model_terms_required"
+        " unsupported_country_region_territory",
+        words=r"permission denied|\bforbidden\b|location is not supported|not (?:available|supported) in your (?:country|region)"
+        r"|requires terms acceptance|(?:organization|account|project) (?:is |has been )(?:restricted|disabled|suspended|deactivated)",
+        only=(400, 403, 451, None),
     ),
     _rule("timeout", 408, 504, codes="timeout request_timeout deadline_exceeded", words=r"\btimed out\b|\btimeout\b", only=(408, 500, 502, 504, 524, None)),
     _rule(
@@ -141,6 +193,30 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 )
 """By provider: what one of them says differently. Its rules come before the general ones."""
 
+_added: Mapping[str, Dialect] = MappingProxyType({})
+
+
+def add_dialects(dialects: Mapping[str, Dialect]) -> None:
+    """Let `classify_failure` know the dialects of further providers, by their names; one that it has is replaced.
+
+    They come before our own. Called when plugins are read: what follows classifies as if they had always been there.
+    """
+    global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
+    _added = MappingProxyType({**_added, **{name.lower(): rules for name, rules in dialects.items()}})
+
+
+def dialect_of(rules: Iterable[object]) -> Dialect:
+    """The rules as a dialect, checked. Raises ValueError or TypeError, which say what is wrong with which of them."""
+    dialect: list[Rule] = []
+    for number, rule in enumerate(rules, 1):
+        if not isinstance(rule, Rule):
+            raise TypeError(f"rule {number} is a {type(rule).__name__}, not an ErrorRule")
+        try:
+            dialect.append(rule.ready())
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"rule {number}: {error}") from error
+    return tuple(dialect)
+
 
 def classify_failure(provider: str, status: int | None, headers: Mapping[str, str], body: str | bytes) -> Failure:
     """What an error means. `status` None: not known, or an error inside an answer of success.
@@ -150,7 +226,8 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     """
     headers = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     facts = read(status, body)
-    rules = (*DIALECTS.get(str(provider).lower(), ()), *GENERAL)
+    name = str(provider).lower()
+    rules = (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL)
     kind = _kind_of(facts, rules)
     unit, per = window_of(facts, headers)
     limit, used, requested = figures_of(facts)
@@ -158,7 +235,7 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     wait = None if success else wait_of(headers, facts)
     kind = _settle(kind, facts, per, limit, requested, wait)
     if kind not in _HAS_WAIT:
-        wait = None
+        wait = told_in_words(facts.text)
     if kind in ("context_length", "too_large") and unit is None and limit is not None:
         unit = "tokens" if "token" in facts.text.lower() else None
     return Failure(
@@ -212,3 +289,12 @@ def _scope_of(kind: FailureKind, text: str) -> Scope:
     if kind in _NOBODY:
         return "unknown"
     return _SCOPE_OF_KIND.get(kind) or scope_of(text)
+
+
+def has_dialect(name: str) -> bool:
+    """Whether anything is known of how this provider says things differently."""
+    return name.lower() in _added or name.lower() in DIALECTS
+
+
+ErrorRule = Rule
+"""`Rule` by its public name."""

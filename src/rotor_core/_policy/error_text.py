@@ -17,34 +17,40 @@ from rotor_core._policy.reset_values import read_reset, seconds_until
 
 Period = Literal["second", "minute", "hour", "day", "month"]
 
-LONGEST_BODY: Final = 2**20
+LONGEST_BODY: Final = 2**18
 """Characters of a body that are read. Some servers quote the whole request in an error."""
-LONGEST_TEXT: Final = 20_000
-"""Characters of its messages that are searched. The longest known error has a tenth of it."""
+LONGEST_TEXT: Final = 6_000
+LAST_TEXT: Final = 2_000
+"""Characters of its messages that are searched, from their beginning and at their end: where a request is quoted the
+point comes last. The longest known error has 2,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case.
 
-    `headers`: those that its body quotes, names in lower case (OpenRouter's do).
+    `lower`: the text in lower case. `headers`: those that its body quotes, names in lower case (OpenRouter's do).
     """
 
     status: int | None
     codes: frozenset[str]
     text: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    lower: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lower", self.text.lower())
 
 
 def read(status: int | None, body: str | bytes) -> Facts:
     """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    text = text[:LONGEST_BODY]
+    body = (body or "")[:LONGEST_BODY]
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     found = _Found()
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
-        found.codes.update(code.lower() for code in _QUOTED_CODES.findall(text[:LONGEST_TEXT]))
+        found.codes.update(code.lower() for code in _QUOTED_CODES.findall(_within_measure(text)))
     else:
         _gather(data, found, 0)
     messages = [*(found.messages or [text]), *found.notes]
@@ -60,9 +66,13 @@ def read(status: int | None, body: str | bytes) -> Facts:
     return Facts(
         status if isinstance(status, int) else None,
         frozenset(found.codes),
-        "\n".join(dict.fromkeys(messages))[:LONGEST_TEXT],
+        _within_measure("\n".join(dict.fromkeys(messages))),
         found.headers,
     )
+
+
+def _within_measure(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT + LAST_TEXT else f"{text[:LONGEST_TEXT]}\n{text[-LAST_TEXT:]}"
 
 
 _QUOTED_CODES: Final = re.compile(
@@ -70,15 +80,17 @@ _QUOTED_CODES: Final = re.compile(
 )
 """Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
 
-_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type")
+_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type", "error_code")
 _TEXT_KEYS: Final = (
     "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
-    "violations",
+    "violations", "innererror", "error_msg", "description",
 )  # fmt: skip
 _NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
 """What is told beside the messages and not in them: kept as `key: value`."""
 _DEEPEST: Final = 8
 """Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
+_MOST_QUOTES: Final = 5
+"""Messages that are bodies themselves: a gateway quotes its upstream, a client its server."""
 
 
 @dataclass(slots=True)
@@ -89,12 +101,18 @@ class _Found:
     messages: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    quotes: int = 0
 
 
 def _gather(data: object, found: _Found, depth: int) -> None:
     """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
     if isinstance(data, str):
-        found.messages.append(data)
+        quoted = _quoted(data) if found.quotes < _MOST_QUOTES else None
+        if quoted is None:
+            found.messages.append(data)
+        else:
+            found.quotes += 1
+            _gather(quoted, found, 1)
     elif _is_list(data) and depth < _DEEPEST:
         for item in data[:20]:
             _gather(item, found, depth + 1)
@@ -108,6 +126,17 @@ def _gather(data: object, found: _Found, depth: int) -> None:
             found.notes.append(", ".join(noted))
         if _is_object(quoted := data.get("headers")):
             found.headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
+
+
+def _quoted(text: str) -> object:
+    """The body that a message is, or None."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        data: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data or None
 
 
 def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
@@ -141,7 +170,15 @@ _ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ..
     (re.compile(r"free-models-per-day|openrouter_free_tier_daily", re.IGNORECASE), "requests", "day"),
     (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
     (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
+    (re.compile(r"\bqps\b", re.IGNORECASE), "requests", "second"),
+    (re.compile(r"\bdaily (?:api )?(?:requests?|calls?)\b", re.IGNORECASE), "requests", "day"),
+    (re.compile(r"\bdaily (?:\w{1,20} )?tokens?\b", re.IGNORECASE), "tokens", "day"),
     (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
+    (re.compile(r"\bhourly\b", re.IGNORECASE), None, "hour"),
+    (re.compile(r"\btokens?\b.{0,40}\bper-minute\b", re.IGNORECASE), "tokens", "minute"),
+    (re.compile(r"\brequests\b.{0,40}\bper-minute\b", re.IGNORECASE), "requests", "minute"),
+    (re.compile(r"\bper-minute\b", re.IGNORECASE), None, "minute"),
+    (re.compile(r"too many tokens", re.IGNORECASE), "tokens", None),
     (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
     (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
     (re.compile(r"_tier_requests\b", re.IGNORECASE), "requests", None),
@@ -198,14 +235,18 @@ def _figures(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 
 _LIMITS: Final = _figures(
-    rf"\bLimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}", rf"rate limit (?:is|of) {_N}",
-    rf"limited to {_N}", rf"max [RT]PM: {_N}", rf"max size: {_N}", rf"of tokens allowed {_N}", rf"tokens? limit exceeded: \d+ > {_N}",
+    rf"\d (?:tokens )?> {_N}", rf"\blimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}",
+    rf"\blimit (?:for (?:this|the) model )?(?:is|of):? {_N}", rf"\blimit \({_N}", rf"limited to {_N}",
+    rf"max [RT]PM: {_N}", rf"max organization concurrency: {_N}", rf"max size: {_N}", rf"of tokens allowed \(?{_N}",
     rf"rate limit for your organization \([^)]{{0,80}}\) of {_N}", rf"allocation of {_N}", rf"total_tokens={_N}",
+    rf"(?:prompt|context|model) length(?: is| of(?: only)?|:) {_N}", rf"with {_N} maximum context length",
+    rf"max_new_tokens\W{{0,2}}must be <= {_N}", rf"in the prompt cannot exceed {_N}", rf"input length should be \[\d{{1,9}}, {_N}\]",
 )  # fmt: skip
 _USED: Final = _figures(rf"\bUsed:? {_N}")
 _REQUESTED: Final = _figures(
     rf"\bRequested:? {_N}", rf"you requested (?:about |up to )?{_N} tokens", rf"resulted in {_N} tokens", rf"limit exceeded: {_N} >",
-    rf"max_tokens={_N} cannot",
+    rf"max_tokens={_N} cannot", rf"prompt is too long: {_N}", rf"current length is {_N}", rf"contains {_N} tokens",
+    rf"input token count \({_N}\)", rf"output tokens \({_N}\)", rf"prompt \(length {_N}\)", rf"cannot exceed \d{{1,12}} - received {_N}",
 )  # fmt: skip
 
 
@@ -233,9 +274,16 @@ def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
 
 _WAIT_NOTED: Final = re.compile(r"retry_after_seconds\W{1,6}(\d{1,9}(?:\.\d{1,9})?)")
 _WAIT: Final = re.compile(
-    rf"""(?:(?:try|retry)(?:ing)?(?:\s+again)?\s+(?:in|after)|please wait|retryDelay["']?\s?:\s?["']?)\s?({DURATION})""",
+    rf"""(?:(?:(?:try|retry)(?:ing)?(?:\s+again)?|resets?)\s+(?:in|after)|please wait(?:\s+for)?|retryDelay["']?\s?:\s?["']?)\s?"""
+    rf"""(?:about\s|~\s?)?({DURATION})""",
     re.IGNORECASE,
 )
+
+
+def told_in_words(text: str) -> float | None:
+    """Seconds to wait, by the text's own figure."""
+    found = _WAIT.search(text) or _WAIT_NOTED.search(text)
+    return parse_duration(found[1]) if found else None
 
 
 def wait_of(headers: Mapping[str, str], facts: Facts) -> float | None:
@@ -243,8 +291,7 @@ def wait_of(headers: Mapping[str, str], facts: Facts) -> float | None:
 
     Of an instant in the headers that a body quotes only the answer's own `date` makes a wait.
     """
-    found = _WAIT.search(facts.text) or _WAIT_NOTED.search(facts.text)
-    said = parse_duration(found[1]) if found else None
+    said = told_in_words(facts.text)
     if said is None:
         said = retry_after_of(headers)
     if said is None and (reset := read_reset(facts.headers.get("x-ratelimit-reset", ""))):

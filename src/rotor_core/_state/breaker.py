@@ -67,7 +67,7 @@ TABLE: Final[Mapping[tuple[BreakerState, Happening], Step]] = MappingProxyType(
         ("half_open", "failed"): Step("open"),
     }
 )
-"""What is not here changes nothing."""
+"""What is not here does not happen: a failure while it is open says nothing new."""
 
 
 class Breaker:
@@ -137,9 +137,7 @@ class Breaker:
         return self.state != before
 
     def _turn(self, happening: Happening, at: float, chance: float = 0.5) -> None:
-        step = TABLE.get((self.state, happening))
-        if step is None:
-            return
+        step = TABLE[self.state, happening]
         if self.state == "half_open" and happening == "served":
             self.allowed *= 2
         if step.when == "no_chance" and not self._no_chance():

@@ -117,6 +117,16 @@ class Pace:
             before = self.tokens_per_second
             self.tokens_per_second = speed if before is None else before + ALPHA * (speed - before)
 
+    def outrun(self, at: float, seconds: float, output_tokens: int | None) -> None:
+        """A call was called off at `at`, `seconds` after its sending, because another one had answered by then.
+
+        It would have taken longer; that it took so long keeps the slow ones in sight, or what is late would creep down.
+        """
+        self._new += 1
+        self.latency.add(seconds, at)
+        if output_tokens is not None:
+            self._rate.add(seconds / (max(0, output_tokens) + FIXED), at)
+
     def gap(self, at: float, seconds: float) -> None:
         """The longest silence between two chunks of a stream that ended well."""
         self._new += 1

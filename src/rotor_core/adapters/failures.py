@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from rotor_core._errors import ProviderError
 from rotor_core._model import Deployment
 from rotor_core._outcome import Failure, FailureKind
-from rotor_core._policy.classify import classify_failure
+from rotor_core._policy.classify import classify_failure, has_dialect
 
 EXCERPT: Final = 200
 """Characters of a provider's own words in a message."""
@@ -75,7 +75,10 @@ def refused(deployment: Deployment, status: int | None, headers: Mapping[str, st
     secrets = secrets_of(deployment)
     headers = {name: scrub(value, secrets) for name, value in headers.items()}
     body = scrub(content.decode("utf-8", "replace"), secrets)
-    failure = classify_failure(deployment.provider.name, status, headers, body)
+    provider = deployment.provider
+    # A provider may go by any name in a configuration; who speaks for it then says how it speaks.
+    dialect = provider.name if has_dialect(provider.name) else provider.adapter
+    failure = classify_failure(dialect, status, headers, body)
     kind = "server_error" if status is None and failure.kind == "unknown" else failure.kind
     # Once more, because a secret that JSON had escaped in its own way is plain only now.
     failure = replace(failure, kind=kind, message=scrub(failure.message, secrets))

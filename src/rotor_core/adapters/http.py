@@ -3,14 +3,16 @@
     transport    one way to move bytes: `http_httpx` (blocking and async), `http_aiohttp` (async only, and faster)
     endpoint     where one deployment's requests go and with which headers, worked out once
     pool         connections kept open; one per origin and proxy, and per event loop, never per deployment or key
+    patience     how long the exchange is waited for; its deadline holds for every single wait (`patience`)
 
 A transport returns whatever the server answered, errors included; it raises `ExchangeError` when there is no answer.
+It asks once: nothing here or in the libraries below sends a POST a second time.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -19,13 +21,18 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from rotor_core._errors import ConfigError
+from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
+from rotor_core.adapters.patience import Patience
+from rotor_core.adapters.unpack import Unpacker, UnpackError
 
 TransportName = Literal["auto", "httpx", "aiohttp"]
 _BY_NAME: Final[Mapping[str, TransportName]] = {"auto": "auto", "httpx": "httpx", "aiohttp": "aiohttp"}
 
 MAX_CONTENT: Final = 32 * 1024 * 1024
 """Bytes of an answer, unpacked. The longest that a chat model writes is under a hundredth of it."""
+MAX_REFUSAL: Final = 1024 * 1024
+"""Bytes of an answer that is an error. What is beyond is not read: its beginning and its status say what it is."""
 CONNECT: Final = 10.0
 """Seconds to connect, at most: a server that takes longer will not be worth the wait."""
 KEEP_ALIVE: Final = 50.0
@@ -72,17 +79,18 @@ class Endpoint:
 
 
 class Reply(Protocol):
-    """An answer whose body is still to be read."""
+    """An answer whose body is still to be read. Whoever reads tells `patience` what it heard."""
 
     status: int
     headers: dict[str, str]
+    patience: Patience
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes, unpacked."""
         ...
 
     def read(self) -> bytes:
-        """All of the body. Raises `OversizeError`."""
+        """All of the body. Raises `OversizeError`; of an error the beginning is enough (`MAX_REFUSAL`)."""
         ...
 
     def drain(self) -> None:
@@ -95,8 +103,9 @@ class AsyncReply(Protocol):
 
     status: int
     headers: dict[str, str]
+    patience: Patience
 
-    def pieces(self) -> AsyncIterator[bytes]: ...
+    def pieces(self) -> AsyncGenerator[bytes, None]: ...
 
     async def read(self) -> bytes: ...
 
@@ -104,11 +113,11 @@ class AsyncReply(Protocol):
 
 
 class Transport(Protocol):
-    """Blocking exchanges, from any thread. `send`: `timeout` is for all of it; `open`: between any two reads."""
+    """Blocking exchanges, from any thread. `timeout` is for all of it, in seconds; `timeouts` are those of a stream."""
 
     def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received: ...
 
-    def open(self, endpoint: Endpoint, body: bytes, timeout: float) -> AbstractContextManager[Reply]: ...
+    def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractContextManager[Reply]: ...
 
     def close(self) -> None: ...
 
@@ -118,16 +127,60 @@ class AsyncTransport(Protocol):
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received: ...
 
-    def open(self, endpoint: Endpoint, body: bytes, timeout: float) -> AbstractAsyncContextManager[AsyncReply]: ...
+    def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]: ...
 
     def close(self) -> None: ...
 
     async def aclose(self) -> None: ...
 
 
-def bounded(timeout: float) -> float:
-    """A timeout that every library takes: 0 means none at all to some, and infinity is more than a socket can count."""
-    return min(max(timeout, 0.001), 86400.0)
+class Gathered:
+    """A whole body out of its pieces, never more of it than any answer has."""
+
+    __slots__ = ("_limit", "_pieces", "_size", "_strict")
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        """Raises `OversizeError` where the headers say already how long it is."""
+        self._strict = 200 <= status < 300
+        self._limit = MAX_CONTENT if self._strict else MAX_REFUSAL
+        self._pieces: list[bytes] = []
+        self._size = 0
+        length = headers.get("content-length", "")
+        if self._strict and length.isdecimal() and (len(length) > 15 or int(length) > self._limit):
+            raise OversizeError
+
+    def full(self, piece: bytes) -> bool:
+        """Take one more, and say whether it is enough. Raises `OversizeError`."""
+        self._size += len(piece)
+        self._pieces.append(piece)
+        if self._size <= self._limit:
+            return False
+        if self._strict:
+            raise OversizeError
+        return True
+
+    def content(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def unpacker(headers: Mapping[str, str]) -> Unpacker:
+    """For the body that these headers announce. Raises `ExchangeError`."""
+    try:
+        return Unpacker(headers.get("content-encoding", ""))
+    except UnpackError as error:
+        raise packed_wrongly(error) from None
+
+
+def packed_wrongly(error: UnpackError) -> ExchangeError:
+    """A body that cannot be read."""
+    return ExchangeError("server_error", f"answered with a body {error}", sent=True)
+
+
+def overdue(patience: Patience, *, sent: bool) -> ExchangeError:
+    """Its deadline has passed."""
+    if not sent:
+        return ExchangeError("timeout", f"could not be reached within {min(CONNECT, patience.seconds):g} s", sent=False)
+    return ExchangeError("timeout", patience.problem, sent=True)
 
 
 def endpoint(url: str, headers: Mapping[str, str], proxy: str | None) -> Endpoint:
@@ -165,6 +218,8 @@ def plain_headers(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in items:
         lower = name.lower()
+        if not value.isascii():  # undecoded bytes can be in it, which could not be written anywhere
+            value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # noqa: PLW2901
         if lower in headers:
             headers[lower] += f", {value}"
         elif lower != "set-cookie":

@@ -9,34 +9,42 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
 import aiohttp
 import yarl
 
+from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
 from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
     LAST_BYTES,
-    MAX_CONTENT,
     AsyncReply,
     AsyncTransport,
     Endpoint,
     ExchangeError,
-    OversizeError,
+    Gathered,
     Received,
-    bounded,
+    overdue,
+    packed_wrongly,
     plain_headers,
+    unpacker,
 )
 from rotor_core.adapters.http_pools import PerLoop
+from rotor_core.adapters.patience import LONGEST, Patience
+from rotor_core.adapters.unpack import UnpackError
 
 _DNS_CACHE: Final = 60
 """Seconds that an address is remembered."""
+_MAX_FIELD: Final = 32 * 1024
+_MAX_FIELDS: Final = 1024
+"""Bytes of a header, and how many of them: aiohttp's own 8 kB and 128 are less than some gateways send. Httpcore takes 100 kB in all."""
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
 
@@ -51,39 +59,39 @@ class AiohttpTransport:
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         if not _can_go(endpoint.proxy):
             return await self._httpx().send(endpoint, body, timeout)
-        timeout = bounded(timeout)
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT, timeout))
-        async with self._exchange(endpoint, body, limits) as reply:
+        patience = Patience.whole(timeout, asyncio.get_running_loop().time)
+        async with self._exchange(endpoint, body, patience) as reply:
             return Received(reply.status, reply.headers, await reply.read())
 
-    def open(self, endpoint: Endpoint, body: bytes, timeout: float) -> AbstractAsyncContextManager[AsyncReply]:
+    def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
         if not _can_go(endpoint.proxy):
-            return self._httpx().open(endpoint, body, timeout)
-        timeout = bounded(timeout)
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT, timeout), sock_read=timeout)
-        return self._exchange(endpoint, body, limits)
+            return self._httpx().open(endpoint, body, timeouts)
+        return self._exchange(endpoint, body, Patience(timeouts, asyncio.get_running_loop().time))
 
     @asynccontextmanager
-    async def _exchange(
-        self, endpoint: Endpoint, body: bytes, limits: aiohttp.ClientTimeout
-    ) -> AsyncGenerator[AsyncReply, None]:
-        session = self._sessions.find() or await self._sessions.get()
+    async def _exchange(self, endpoint: Endpoint, body: bytes, patience: Patience) -> AsyncGenerator[_Reply, None]:
+        leaving = _Leaving()
+        _LEAVING.set(leaving)
         url = endpoint.native.get("yarl")
         if url is None:
             url = endpoint.native["yarl"] = yarl.URL(endpoint.url)
         try:
-            async with session.post(
-                url,
-                data=body if len(body) < _LARGE else io.BytesIO(body),
-                headers=endpoint.headers,
-                allow_redirects=False,
-                proxy=endpoint.proxy,
-                timeout=limits,
-                ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
-            ) as response:
-                yield _AiohttpReply(response)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _problem(error, limits) from None
+            async with asyncio.timeout_at(patience.until):
+                session = self._sessions.find() or await self._sessions.get()
+                response = await session.post(
+                    url,
+                    data=body if len(body) < _LARGE else io.BytesIO(body),
+                    headers=endpoint.headers,
+                    allow_redirects=False,
+                    proxy=endpoint.proxy,
+                    # The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside.
+                    timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST),
+                    ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
+                )
+            async with response:
+                yield _Reply(response, patience)
+        except (aiohttp.ClientError, OSError, ValueError, UnpackError) as error:
+            raise _problem(error, patience, sent=leaving.left) from None
 
     def _httpx(self) -> AsyncTransport:
         if self._by_httpx is None:
@@ -103,41 +111,63 @@ class AiohttpTransport:
             await self._by_httpx.aclose()
 
 
-class _AiohttpReply:
-    __slots__ = ("_response", "headers", "status")
+class _Reply:
+    __slots__ = ("_response", "headers", "patience", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, patience: Patience) -> None:
         self._response = response
+        self.patience = patience
         self.status = response.status
         self.headers = plain_headers(response.headers.items())
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        return self._response.content.iter_any()
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        unpack = unpacker(self.headers).feed
+        content = self._response.content
+        while True:
+            async with asyncio.timeout_at(self.patience.until):
+                packed = await content.readany()
+            if not packed:
+                return
+            for piece in unpack(packed):
+                yield piece
 
     async def read(self) -> bytes:
-        first = b""
-        others: list[bytes] = []
-        size = 0
-        async for piece in self._response.content.iter_any():
-            size += len(piece)
-            if size > MAX_CONTENT:
-                raise OversizeError
-            if first:
-                others.append(piece)
-            else:
-                first = piece
-        return b"".join((first, *others)) if others else first
+        content = self._response.content
+        if content.is_eof():  # all of it has come with the headers: there is nothing to wait for
+            return await self._gather(content)
+        async with asyncio.timeout_at(self.patience.until):
+            return await self._gather(content)
+
+    async def _gather(self, content: aiohttp.StreamReader) -> bytes:
+        gathered = Gathered(self.status, self.headers)
+        unpack = unpacker(self.headers).feed
+        while packed := await content.readany():
+            if any(gathered.full(piece) for piece in unpack(packed)):
+                break
+        return gathered.content()
 
     async def drain(self) -> None:
         if not self._response.content.at_eof():
             with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(LAST_BYTES):
-                    async for _ in self._response.content.iter_any():
-                        pass
+                    await self._response.content.readany()
 
 
 def _can_go(proxy: str | None) -> bool:
     return proxy is None or proxy.startswith("http://")
+
+
+class _Leaving:
+    """Whether a request has left."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = False
+
+
+_LEAVING: Final[ContextVar[_Leaving]] = ContextVar("rotor_leaving")
+"""The exchange that is looking for a connection in this context."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -145,14 +175,22 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *given: Any, **more: Any) -> Any:
         connection = await super().connect(*given, **more)
+        _LEAVING.get().left = True
         dispatching()
         return connection
 
 
 def _open_session() -> aiohttp.ClientSession:
     connector = _Connector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=_DNS_CACHE)
-    # Proxies were worked out with the endpoint, so the environment is not asked again, nor any .netrc read.
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,  # proxies were worked out with the endpoint; the environment is not asked again, nor any .netrc
+        auto_decompress=False,
+        max_line_size=_MAX_FIELD,
+        max_field_size=_MAX_FIELD,
+        max_headers=_MAX_FIELDS,
+    )
 
 
 def _drop(session: aiohttp.ClientSession) -> None:
@@ -171,25 +209,29 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _problem(error: Exception, limits: aiohttp.ClientTimeout) -> ExchangeError:
+def _problem(error: Exception, patience: Patience, *, sent: bool) -> ExchangeError:
     """The library's exceptions in our words. Their own `repr` shows request headers, so no more than their text is kept."""
-    said: tuple[FailureKind, str, bool]
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            said = ("timeout", f"could not be reached within {limits.sock_connect:g} s", False)
-        case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
-            said = ("connection", f"could not be reached: {error}", False)
-        case aiohttp.ClientHttpProxyError():
-            said = ("connection", f"could not be reached: its proxy answered HTTP {error.status}", False)
+        case UnpackError():
+            return packed_wrongly(error)
         case TimeoutError():
-            said = ("timeout", f"did not answer within {limits.total or limits.sock_read or 0:g} s", True)
-        case aiohttp.ServerDisconnectedError():
-            said = ("connection", "closed the connection without an answer", True)
-        case aiohttp.ClientPayloadError():
-            said = ("connection", "closed the connection before the answer's end", True)
-        case aiohttp.ClientResponseError():
-            said = ("connection", f"answered with something that is not HTTP: {error.message}", True)
+            return overdue(patience, sent=sent)
         case _:
-            said = ("connection", f"broke the connection: {type(error).__name__}: {error}", True)
-    kind, problem, sent = said
-    return ExchangeError(kind, problem, sent=sent)
+            kind, problem = _lost(error, sent=sent)
+            return ExchangeError(kind, problem, sent=sent)
+
+
+def _lost(error: Exception, *, sent: bool) -> tuple[FailureKind, str]:
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return "connection", f"could not be reached: its proxy answered HTTP {error.status}"
+        case _ if not sent:
+            return "connection", f"could not be reached: {error}"
+        case aiohttp.ServerDisconnectedError():
+            return "connection", "closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return "connection", "closed the connection before the answer's end"
+        case aiohttp.ClientResponseError():
+            return "connection", f"answered with something that is not HTTP: {error.message}"
+        case _:
+            return "connection", f"broke the connection: {type(error).__name__}: {error}"

@@ -7,8 +7,8 @@ a transport's (`http`). The four methods here differ in nothing but how they wai
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from typing import Final
 
 from rotor_core._errors import ProviderError
@@ -20,6 +20,7 @@ from rotor_core.adapters import failures, http
 from rotor_core.adapters import openai_wire as wire
 from rotor_core.adapters.http import AsyncTransport, Endpoint, ExchangeError, Received, Transport
 from rotor_core.adapters.openai_stream import StreamReader
+from rotor_core.adapters.patience import Patience
 from rotor_core.hookspecs import ProviderSpec, hookimpl
 
 PATH: Final = "/chat/completions"
@@ -70,10 +71,10 @@ class OpenAICompatible:
 
     def stream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> Iterator[Chunk]:
         endpoint, body = self._prepare(deployment, request, stream=True)
-        reading = _Reading(deployment, timeouts.between)
+        reading = _Reading(deployment)
         try:
-            with self._transport().open(endpoint, body, timeouts.between) as reply:
-                if reading.begin(reply.status, reply.headers):
+            with self._transport().open(endpoint, body, timeouts) as reply:
+                if reading.begin(reply.status, reply.headers, reply.patience):
                     for piece in reply.pieces():
                         yield from reading.take(piece)
                         if reading.done:
@@ -90,15 +91,16 @@ class OpenAICompatible:
 
     async def astream(self, deployment: Deployment, request: Request, *, timeouts: Timeouts) -> AsyncIterator[Chunk]:
         endpoint, body = self._prepare(deployment, request, stream=True)
-        reading = _Reading(deployment, timeouts.between)
+        reading = _Reading(deployment)
         try:
-            async with self._async_transport().open(endpoint, body, timeouts.between) as reply:
-                if reading.begin(reply.status, reply.headers):
-                    async for piece in reply.pieces():
-                        for chunk in reading.take(piece):
-                            yield chunk
-                        if reading.done:
-                            break
+            async with self._async_transport().open(endpoint, body, timeouts) as reply:
+                if reading.begin(reply.status, reply.headers, reply.patience):
+                    async with aclosing(reply.pieces()) as pieces:
+                        async for piece in pieces:
+                            for chunk in reading.take(piece):
+                                yield chunk
+                            if reading.done:
+                                break
                     for chunk in reading.end():
                         yield chunk
                     await reply.drain()
@@ -169,26 +171,26 @@ class OpenAICompatible:
 
 
 class _Reading:
-    """One stream's story, from its status to its end. The time between two chunks is watched here.
+    """One stream's story, from its status to its end. What it hears moves the exchange's deadline on.
 
-    A server that keeps the connection alive with comments while it has nothing to say would pass a timeout between
-    reads for ever, so it is checked at every read how long ago the last chunk was.
+    Every read ends at the deadline; but a server that sends comments or empty deltas while it has nothing to say lets
+    every read succeed, so the deadline is looked at after each of them too.
     """
 
-    def __init__(self, deployment: Deployment, timeout: float) -> None:
-        self._deployment, self._timeout = deployment, timeout
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self._status = 0
         self._reader = StreamReader()
         self._headers: dict[str, str] = {}
-        self._last = time.monotonic()
+        self._patience: Patience | None = None
 
     @property
     def done(self) -> bool:
         return self._reader.done
 
-    def begin(self, status: int, headers: dict[str, str]) -> bool:
+    def begin(self, status: int, headers: dict[str, str], patience: Patience) -> bool:
         """Whether there is a stream to read; if not, `refuse` it by its whole body."""
-        self._status, self._headers = status, headers
+        self._status, self._headers, self._patience = status, headers, patience
         self._reader = StreamReader(headers)
         return 200 <= status < 300
 
@@ -196,11 +198,17 @@ class _Reading:
         raise failures.refused(self._deployment, self._status, self._headers, content)
 
     def take(self, piece: bytes) -> Iterator[Chunk]:
-        for chunk in self._reader.feed(piece):
+        patience, reader = self._patience, self._reader
+        assert patience is not None
+        notes = reader.notes
+        for chunk in reader.feed(piece):
             yield chunk
-            self._last = time.monotonic()
-        if not self._reader.done and time.monotonic() - self._last > self._timeout:
-            raise ExchangeError("timeout", f"sent nothing but comments for {self._timeout:g} s", sent=True)
+            if chunk.has_content:
+                patience.heard()  # from when the caller asks for more: its own time is not the provider's
+        if reader.notes != notes:
+            patience.heard(content=False)
+        if not reader.done and patience.left() <= 0:
+            raise http.overdue(patience, sent=True)
 
     def end(self) -> Iterator[Chunk]:
         return self._reader.end()

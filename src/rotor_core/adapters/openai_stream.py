@@ -27,6 +27,8 @@ class StreamReader:
 
     def __init__(self, headers: Mapping[str, str] = EMPTY) -> None:
         self.done = False
+        self.notes = 0
+        """How often something of the whole answer was said that was not known: its usage, why it ended."""
         self._begun = False
         self.opening = b""
         self._headers = headers
@@ -98,12 +100,18 @@ class StreamReader:
             self._id = name(body.get("id"))
         if self._model is None:
             self._model = name(body.get("model"))
-        self._usage = wire.usage_of(body) or self._usage
+        usage = wire.usage_of(body)
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            self.notes += 1
 
     def _content(self, body: Mapping[str, Any]) -> Chunk | None:
         """What a caller would see of it, or None; the stream's first chunk is given even when there is nothing to see."""
         choice = wire.first_choice(body)
-        self._finish_reason = name(choice.get("finish_reason")) or self._finish_reason
+        finish_reason = name(choice.get("finish_reason"))
+        if finish_reason is not None and finish_reason != self._finish_reason:
+            self._finish_reason = finish_reason
+            self.notes += 1
         delta = table(choice.get("delta"))
         text, thoughts = wire.content_of(delta.get("content"))
         text = text or string(delta.get("refusal"))

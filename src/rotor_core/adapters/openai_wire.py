@@ -202,7 +202,9 @@ def deltas_of(calls: Any) -> tuple[ToolCallDelta, ...]:
         function = table(call.get("function"))
         index = call.get("index")
         index = index if isinstance(index, int) else position
-        found.append(ToolCallDelta(index, name(call.get("id")), name(function.get("name")), arguments_of(function)))
+        delta = ToolCallDelta(index, name(call.get("id")), name(function.get("name")), arguments_of(function))
+        if delta.id or delta.name or delta.arguments:
+            found.append(delta)
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import ceil
 from random import Random
@@ -26,6 +26,8 @@ from rotor_core._state.retries import RetryBudget
 
 AGAIN: Final = 0.25
 """Seconds after which it is worth asking again for a place that somebody else's probe has, or that is in doubt."""
+HUNG: Final = 4
+"""Calls that lose to their hedges in a row, nothing being answered between. One in twenty loses; four of chance, 6 in a million."""
 
 MORE: Final = 1.5
 """An answer is reckoned with so many times as long as the longest lately; what it may take of time is wider still."""
@@ -46,13 +48,17 @@ class _Flight:
 
 @dataclass(slots=True, eq=False)
 class _Ward:
-    """One deployment: its own breaker and its provider's, by scope. `overdue`: calls that are, nothing having been served since."""
+    """One deployment: its own breaker and its provider's, by scope. `overdue`: calls that are, nothing having been served since.
+
+    `outrun`: calls that lost to their hedges since then.
+    """
 
     deployment: Deployment
     breakers: tuple[tuple[str, Breaker], ...]
     pace: Pace = field(default_factory=Pace)
     availability: Availability = field(default_factory=Availability)
     flying: int = 0
+    outrun: int = 0
     overdue: set[str] = field(default_factory=set[str])
 
     @property
@@ -141,6 +147,8 @@ class Health:
             for breaker in flight.probes:
                 breaker.flying = max(0, breaker.flying - 1)
             self._unlate(ward, reservation_id)
+            if ending.outrun:
+                ending = self._outrun(ward, ending, at)
             if ending.blame is None:
                 return ()
             ward.availability.add(at, served=not ending.blame)
@@ -256,10 +264,18 @@ class Health:
         if not ward.overdue:
             self._doubted.discard(ward.deployment.id)
 
+    @staticmethod
+    def _outrun(ward: _Ward, ending: Ending, at: float) -> Ending:
+        """A call lost to its hedge, and nobody will know what became of it. From the `HUNG`th on it counts as timed out."""
+        ward.pace.outrun(at, ending.seconds, ending.output_tokens)
+        ward.outrun += 1
+        return replace(ending, blame="timeout") if ward.outrun >= HUNG else ending
+
     def _served(self, ward: _Ward, ending: Ending, at: float) -> list[Turn]:
         ward.pace.answered(at, ending.seconds, ending.output_tokens, ending.first_chunk)
         if ending.silence is not None:
             ward.pace.gap(at, ending.silence)
+        ward.outrun = 0
         ward.overdue.clear()  # it is answering: those were slow by themselves
         self._doubted.discard(ward.deployment.id)
         turns: list[Turn] = []
@@ -274,7 +290,7 @@ class Health:
     def _failed(self, ward: _Ward, flight: _Flight, ending: Ending, at: float) -> list[Turn]:
         turns: list[Turn] = []
         kind = ending.blame or ""
-        if kind == "timeout":
+        if kind == "timeout" and not ending.outrun:
             ward.pace.cut(at, ending.seconds)
         for scope, breaker in ward.breakers:
             before, streak = breaker.state, breaker.streak + 1

@@ -11,8 +11,9 @@ from rotor_core._model import Catalog
 from rotor_core.catalog.load import load
 from rotor_core.plugins import installed
 from rotor_core.sandbox.spec import SandboxSpec, config_of, read_spec
+from rotor_core.simulate.report import Arrival
 from rotor_core.simulate.upstream import SandboxUpstream
-from rotor_core.simulate.world import Arrival, World
+from rotor_core.simulate.world import World
 
 _FREE: Final = {"input": 0, "output": 0}
 
@@ -70,11 +71,12 @@ def poisson(seed: int, seconds: float, per_second: float) -> Iterator[Arrival]:
 
 def world(written: Mapping[str, Any], seed: int, **more: Any) -> World:
     """A world of the sandbox's providers as `written` describes them. `more`: as for `World`."""
-    spec, catalog = _read(written)
+    spec, catalog = read_world(written)
     return World(catalog, SandboxUpstream(spec, seed), seed, **more)
 
 
-def _read(written: Mapping[str, Any]) -> tuple[SandboxSpec, Catalog]:
+def read_world(written: Mapping[str, Any]) -> tuple[SandboxSpec, Catalog]:
+    """What a sandbox of `written` imitates, and the catalog that speaks to it."""
     plugins = installed()
     config = config_of(written, "http://127.0.0.1:1")
     catalog = load(config, environ={}, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores)

@@ -9,7 +9,7 @@ from rotor_core._model import Deployment
 from rotor_core._outcome import Failure, FailureKind
 from rotor_core.sandbox.provider import Admitted, ProviderModel
 from rotor_core.sandbox.spec import SandboxSpec
-from rotor_core.simulate.world import Arrival, Verdict
+from rotor_core.simulate.report import Arrival, Verdict
 
 
 class SandboxUpstream:

@@ -33,7 +33,7 @@ from rotor_core._state.window import Guards
 from rotor_core.stores._choose import Choice, Queued, Taken, choose
 from rotor_core.stores._demand import Want
 from rotor_core.stores._exchange import exchange
-from rotor_core.stores._handing import let_go, serve, serve_gates, unhold
+from rotor_core.stores._handing import let_go, serve, serve_gates, serve_options, unhold
 from rotor_core.stores._index import Entry, PlanIndex
 from rotor_core.stores._kin import Kindred, merged
 from rotor_core.stores._learning import corrections, learned, surprises, teach
@@ -225,6 +225,7 @@ class Book:
                 for meter in self.shelf.of(option, now)[0]:
                     self.note("empty", meter.key, now)
                     self.empty(meter.key, now)
+        serve_options(self, options, now)
 
     def nothing_in_flight(self) -> None:
         """After a fork, in the child: what is under way is the parent's to settle."""
@@ -306,6 +307,12 @@ class Book:
             known.release(now)
         else:
             known.settle(now, actual)
+
+    def forgo(self, option_id: str, subject: str, at: float) -> None:
+        """A grant for `at` was only tried: it neither served nor went out."""
+        self.shelf.stats_of(option_id).served -= 1
+        if subject:
+            self.shelf.trail_of(subject).refused(at)
 
     def leave(self, ask_id: str) -> list[Gate]:
         """Out of the queue; the gates whose slots had been kept for it."""

@@ -47,7 +47,10 @@ def exchange(
                 victim.moved += 1
                 book.leave(ask.id)
                 return reservation
+            subject = book.open[ask.id].subject
             book.end(ask.id, want.now, [0.0] * len(entry.meters))
+            book.note("forgo", entry.option.id, subject, at)
+            book.forgo(entry.option.id, subject, at)
         book.note("shift", victim.reservation.id, want.now, old)
         victim.put_back(want.now, old)
     return None

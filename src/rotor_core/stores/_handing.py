@@ -6,9 +6,10 @@ its own process knows its plan. Whoever does not come in time loses its turn, no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rotor_core._ledger import Ask
+from rotor_core._ledger import Ask, Option
 from rotor_core.stores._choose import Queued, Taken, choose
 from rotor_core.stores._meters import Gate
 from rotor_core.stores._open import Open
@@ -35,6 +36,13 @@ def serve_gates(book: Book, gates: list[Gate], now: float) -> None:
     """The same for slots that nobody has come for."""
     if gates and len(book.queue):
         _serve_keys(book, {gate.key for gate in gates}, gates, now)
+
+
+def serve_options(book: Book, options: Sequence[Option], now: float) -> None:
+    """The same where options may have been opened altogether."""
+    if len(book.queue):
+        drawn = [holder for option in options for holders in book.shelf.of(option, now) for holder in holders]
+        _serve_keys(book, {holder.key for holder in drawn}, [h for h in drawn if isinstance(h, Gate)], now)
 
 
 def _serve_keys(book: Book, keys: set[str], gates: list[Gate], now: float) -> None:

@@ -333,7 +333,7 @@ class TierIndex:
     def reconsider_all(self, least: Amounts) -> None:
         """The smallest demand has become smaller: floors computed for the old one are too late."""
         for group in self.groups.values():
-            if isinstance(group.holder, Meter):
+            if isinstance(group.holder, Meter) and group.entries:  # those in it may have been awakened
                 group.amount = min(
                     least.of(entry)[entry.meters.index(group.holder)] for entry in group.entries.values()
                 )

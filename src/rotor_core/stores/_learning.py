@@ -62,7 +62,7 @@ def corrections(
         if meter is not None:
             meter.watched = True
     found: dict[str, float] = {}
-    for i, more in known.corrections(wanted).items():
+    for i, more in known.corrections(wanted, actual).items():
         made = known.correct(i, more, now)
         if made:
             found[known.meters[i].key] = made

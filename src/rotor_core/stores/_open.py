@@ -18,7 +18,8 @@ class Open:
     """`amounts` and `marks` go with `meters`; `at` is when the charges count from, `since` when slots were taken.
 
     `due`: its charges are for now, not for an instant to come. `taken` and `corrected`: for each meter what counted as
-    taken just after this was charged, at least and at most, and the meter's corrections up to then. `moved`: how often it was exchanged.
+    taken just after this was charged, at least and at most, and how much of it others had in flight; and the meter's
+    corrections up to then. `moved`: how often it was exchanged.
     """
 
     __slots__ = (
@@ -42,7 +43,7 @@ class Open:
         self.marks: list[float] = []
         self.at = self.since = reservation.at
         self.due, self.moved = True, 0
-        self.taken: list[tuple[float, float]] | None = None
+        self.taken: list[tuple[float, float, float]] | None = None
         self.corrected: list[float] = []
 
     def charge(self, now: float, at: float, amounts: list[float], soon: float) -> None:
@@ -130,11 +131,13 @@ class Open:
             meter.flying += made
         return made
 
-    def corrections(self, wanted: Sequence[Correct]) -> dict[int, float]:
+    def corrections(self, wanted: Sequence[Correct], actual: Sequence[float]) -> dict[int, float]:
         """By how much a provider's own figures differ from ours, by the meter's place.
 
-        `wanted` says what counts as taken there just after this call. What other calls of ours had in flight may or may
-        not be part of that, so a figure lower than ours counts only as far as it is lower than without them.
+        `wanted` says what counts as taken there just after this call. What other calls of ours had in flight when this
+        was charged may or may not be part of that: it may arrive later, or take less, which settling it gives back. So a
+        figure lower than ours counts only as far as it is lower than without them; nor does it speak against what
+        another call was told since. `actual`: what this is settled as; what that gives back is not given back here again.
         """
         found: dict[int, float] = {}
         if self.taken is None:
@@ -143,12 +146,14 @@ class Open:
             for i, meter in enumerate(self.meters):
                 if meter.key != correct.key:
                     continue
-                least, most = self.taken[i]
-                told = correct.used - (meter.corrected - self.corrected[i])
-                more = max(0.0, told - most) or min(0.0, told - least)
-                if more < 0:
-                    others = max(0.0, meter.flying - self.amounts[i])
-                    more = min(0.0, more + others + (0.0 if correct.whole else self.amounts[i]))
+                least, most, others = self.taken[i]
+                since = meter.corrected - self.corrected[i]
+                amount = self.amounts[i]
+                back = max(0.0, amount - actual[i])
+                more = max(0.0, correct.used - since - most + back)
+                if not more:
+                    own = back if correct.whole else amount
+                    more = min(0.0, correct.used - min(0.0, since) - least + others + own)
                     more = max(more, -meter.window.used(self.at)) if correct.whole else more
                 if abs(more) > _NOISE * max(1.0, meter.limit.value):
                     found[i] = more
@@ -161,9 +166,11 @@ class Open:
             if not due:
                 meter.coming += amount
                 continue
+            others = meter.flying
             meter.flying += amount
             if self.taken is not None:
-                self.taken.append(meter.taken(now))
+                least, most = meter.taken(now)
+                self.taken.append((least, most, others))
                 self.corrected.append(meter.corrected)
 
     def _land(self) -> None:

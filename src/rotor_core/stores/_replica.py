@@ -218,6 +218,7 @@ _APPLIED: Final[dict[str, Callable[..., None]]] = {
     "rest": _on_shelf("rest"),
     "unrest": _on_shelf("unrest"),
     "empty": _on_book("empty"),
+    "forgo": _on_book("forgo"),
     "wait": _wait,
     "leave": _on_book("leave"),
     "keep": _keep,
@@ -289,7 +290,7 @@ def _load_open(book: Book, row: Any) -> None:
     if known is not None:
         _, _, known.at, known.since, known.due, known.moved, amounts, marks, taken, corrected = row
         known.amounts, known.marks, known.corrected = list(amounts), list(marks), list(corrected)
-        known.taken = None if taken is None else [(least, most) for least, most in taken]
+        known.taken = None if taken is None else [(least, most, others) for least, most, others in taken]
         book.enter(known)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from rotor_core._ledger import LimitRecord, Option
@@ -124,6 +124,10 @@ class Shelf:
         """Let a record be dropped in time."""
         if record.expires_at is not None:
             heappush(self._expiring, (record.expires_at, record.key))
+            if len(self._expiring) > 2 * len(self.meters) + 64:
+                held = (meter.record for meter in self.meters.values())
+                self._expiring = [(r.expires_at, r.key) for r in held if r.expires_at is not None]
+                heapify(self._expiring)
 
     def drop(self, key: str, now: float) -> None:
         """What was learned of a limit is no longer believed."""

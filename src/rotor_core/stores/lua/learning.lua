@@ -12,10 +12,11 @@ local function correct(rec, actual, corrections)
     end
     for i, key in ipairs(rec.tk and rec.ks or {}) do
       if key == told[1] and r then
-        local more = told[2] - rec.tk[i] - (r.x - rec.cx[i])
-        if more < 0 then
-          local others = math.max(0, r.f - rec.am[i])
-          more = math.min(0, more + others + (told[3] and 0 or rec.am[i]))
+        local since, back = r.x - rec.cx[i], math.max(0, rec.am[i] - actual[i])
+        local more = math.max(0, told[2] - since - rec.tk[i] + back)
+        if more == 0 then
+          local own = told[3] and back or rec.am[i]
+          more = math.min(0, told[2] - math.min(0, since) - rec.tk[i] + rec.ot[i] + own)
           if told[3] then more = math.max(more, -Windows[r.k].used(r, rec.at)) end
         end
         if math.abs(more) > NOISE * math.max(1, r.v) then
