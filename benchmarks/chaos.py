@@ -5,7 +5,7 @@ usage: chaos.py [SEEDS] [REQUESTS] [raise|continue] [FIRST_SEED]
 
 `answered`: in time, and whole; under `raise` a stream that was cut after its first chunk is not, and is counted beside as
 `broken`, for no one can answer it. `per_minute`: requests that went to a deployment for each minute of its outage, by the
-kind of outage; `most_in_one`: the most in any one outage of it, with its length in seconds.
+kind of outage (`flaky`: it failed a part of them only); `most_in_one`: the most in any one outage of it, with its length in seconds.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def most_in_one(chaos: Chaos) -> dict[str, tuple[int, float]]:
     for name, own in chaos.upstream.phases.items():
         for phase, following in pairwise(own):
             sent = chaos.upstream.sent_to[name, phase.start]
-            if phase.fault is not None and sent > most.get(phase.fault, (0, 0.0))[0]:
-                most[phase.fault] = sent, round(following.start - phase.start, 1)
+            if phase.fault is not None and sent > most.get(phase.name, (0, 0.0))[0]:
+                most[phase.name] = sent, round(following.start - phase.start, 1)
     return most
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from rotor_core import _events as events
 from rotor_core._commands import (
@@ -48,8 +48,13 @@ from rotor_core._model import Deployment
 from rotor_core._outcome import Attempt
 from rotor_core._policy.refusal import refusal_text
 
+T = TypeVar("T")
+
 SOON: Final = 0.05
 """Seconds. A shorter wait is a wait at an edge: nobody needs to be told."""
+
+TIME_FOR_IT: Final = (0.1, 0.5)
+"""Of the time that a request has, and seconds: the lesser of both is kept for its call. Sent later, it could only fail."""
 
 LATE: Final = 0.05
 """Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant."""
@@ -86,7 +91,8 @@ class Progress:
     """What has happened to a request so far.
 
     `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
-    can take that is about to be sent, `sent_at`. `continuing`: the caller has part of the answer, and it is to be gone on with.
+    can take that is about to be sent, `sent_at`. `latest`: when it can be sent at last. `waits`: whoever listens knows. `owed`: what is taken and not settled, and as what it counts if that
+    is cut off now. `continuing`: the caller has part of the answer, and it is to be gone on with.
     """
 
     attempts: list[Attempt] = field(default_factory=list[Attempt])
@@ -96,8 +102,11 @@ class Progress:
     wary: set[str] = field(default_factory=set[str])
     waited: float = 0.0
     asked: int = 0
+    owed: dict[str, Used] = field(default_factory=dict[str, Used])
     guards: Guards = NO_GUARDS
     sent_at: float = 0.0
+    latest: float | None = None
+    waits: bool = False
     streamed: bool = False
     continuing: bool = False
 
@@ -113,29 +122,52 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
     Raises `NoCandidates` when nothing can serve in time; nothing is held then.
     """
     progress = progress or Progress()
+    return (yield from kept(progress, _acquire(work, progress)))
+
+
+def _acquire(work: Work, progress: Progress) -> Flow[Reservation]:
     plan, forced = work.plan, False
     while True:
         ask, withheld = yield from _asking(work, progress, plan, forced=forced)
-        try:
-            grant = yield from _granted(work, progress, ask)
-            if isinstance(grant, Reservation) and (yield from _sendable(work, progress, grant, forced=forced)):
-                return grant
-        except BaseException:
-            yield from abandon(ask.id, NOTHING_USED)
-            raise
+        progress.owed[ask.id] = NOTHING_USED
+        grant = yield from _granted(work, progress, ask)
+        if isinstance(grant, Reservation) and (yield from _sendable(work, progress, grant, forced=forced)):
+            progress.owed[ask.id] = AS_RESERVED
+            return grant
         if isinstance(grant, Reservation):
             yield from settle_as(ask.id, NOTHING_USED)
-        elif not (yield from _bided(work, progress, withheld, grant)):
+        del progress.owed[ask.id]
+        if isinstance(grant, Reservation):
+            continue
+        if not (yield from _bided(work, progress, withheld, grant)):
             others = None if forced or not _guessed(withheld, grant) else work.regardless
             if others is None:
                 raise (yield from _refused(work, progress, grant))
             plan, forced = others(), True
 
 
+def kept(progress: Progress, story: Flow[T]) -> Flow[T]:
+    """A story of taking and giving back; wherever it is cut off, in the middle of giving back too, what it owes is given back."""
+    try:
+        return (yield from story)
+    except GeneratorExit:  # who is closed cannot ask; drivers see to it that nobody is
+        raise
+    except BaseException:
+        while progress.owed:
+            yield from abandon(*progress.owed.popitem())
+        raise
+
+
 def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
     """Give back what was taken for a call that is not made, or that nobody waits for any more."""
     yield from finish(reservation_id, NOTHING_SAID)
-    yield from settle_as(reservation_id, used)
+    try:
+        yield from settle_as(reservation_id, used)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:  # cut off once more: a second settle changes nothing
+        yield from settle_as(reservation_id, used)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +185,10 @@ def _asking(work: Work, progress: Progress, plan: Plan, *, forced: bool) -> Flow
     """What to ask for next, and whom that leaves out for the moment."""
     wait = max(0.0, work.max_wait - progress.waited)
     withheld = _NOBODY
+    if progress.latest is None and work.deadline is not None:
+        share, most = TIME_FOR_IT
+        left = work.deadline - (yield from now())
+        progress.latest = work.deadline - max(0.0, min(share * left, most))
     if not forced:
         bar = yield from barred(plan)
         if bar.options or progress.avoid or progress.wary:
@@ -161,7 +197,7 @@ def _asking(work: Work, progress: Progress, plan: Plan, *, forced: bool) -> Flow
     progress.asked += 1
     exclude = withheld.options.union(progress.exclude) if progress.exclude else withheld.options
     ident = f"{work.id}.{progress.asked}"
-    return Ask(ident, plan, work.demand, work.deadline, wait, exclude, work.priority), withheld
+    return Ask(ident, plan, work.demand, progress.latest, wait, exclude, work.priority), withheld
 
 
 def _withheld(progress: Progress, bar: Bar, at: float, wait: float) -> tuple[Withheld, float]:
@@ -186,8 +222,8 @@ def _bided(work: Work, progress: Progress, withheld: Withheld, refusal: Refusal)
     if withheld.options.isdisjoint(refusal.reasons):
         return False
     give_up_at = at + max(0.0, work.max_wait - progress.waited)
-    if work.deadline is not None:
-        give_up_at = min(give_up_at, work.deadline)
+    if progress.latest is not None:
+        give_up_at = min(give_up_at, progress.latest)
     if withheld.until > give_up_at:
         return False
     if withheld.until > at:
@@ -262,6 +298,9 @@ def _exhausted(
     reasons: Mapping[str, Rejection],
     refused: str = "",
 ) -> Flow[None]:
+    if progress.waits and not refused:
+        return
+    progress.waits = True
     reason = refused or (
         "every seat is taken; waiting for one" if retry_at is None else "no capacity yet; waiting for it"
     )
@@ -270,6 +309,7 @@ def _exhausted(
 
 def _announce(work: Work, progress: Progress, reservation: Reservation, at: float) -> Flow[None]:
     """Say who was chosen, and first what changed: a recovery, a rotation."""
+    progress.waits = False
     to, number = reservation.deployment, progress.number
     waited = max(0.0, at - reservation.asked_at)
     if reservation.rested is not None or waited > SOON:

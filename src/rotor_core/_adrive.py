@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from rotor_core import _commands as c
 from rotor_core import _racing
+from rotor_core._drive import UNDER_WAY
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
@@ -36,10 +37,16 @@ async def adrive(flow: c.Flow[T], ports: Ports) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+    except BaseException:
+        await _abandon(flow, ports)
+        raise
 
 
-async def adrive_stream(flow: c.Flow[T], ports: Ports) -> AsyncIterator[Chunk | T]:
+async def adrive_stream(  # noqa: C901  one loop over one table; a generator that awaits cannot be split
+    flow: c.Flow[T], ports: Ports
+) -> AsyncIterator[Chunk | T]:
     """Run a streaming flow: yields its chunks and, last of all, its result."""
+    UNDER_WAY.add(flow)
     try:
         command = next(flow)
         while True:
@@ -63,7 +70,6 @@ async def adrive_stream(flow: c.Flow[T], ports: Ports) -> AsyncIterator[Chunk | 
                     case _:
                         answer = await _answer(command, ports)
             except GeneratorExit:
-                await _abandon(flow, ports)
                 raise
             except BaseException as error:  # noqa: BLE001  as in `adrive`
                 command = flow.throw(error)
@@ -71,6 +77,11 @@ async def adrive_stream(flow: c.Flow[T], ports: Ports) -> AsyncIterator[Chunk | 
                 command = flow.send(answer)
     except StopIteration as end:
         yield end.value
+    except BaseException:
+        await _abandon(flow, ports)
+        raise
+    finally:
+        UNDER_WAY.discard(flow)
 
 
 async def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
@@ -78,7 +89,12 @@ async def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
     try:
         command = flow.throw(c.Abandoned())
         while True:
-            command = flow.send(await _answer(command, ports))
+            try:
+                answer = await _answer(command, ports)
+            except BaseException as error:  # noqa: BLE001  as in `adrive`
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
     except (c.Abandoned, StopIteration):
         return
 

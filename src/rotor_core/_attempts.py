@@ -68,6 +68,7 @@ def answered(
     number, seconds = number or progress.number, at - started
     outcome = Outcome(usage, None, seconds, headers=headers, first_chunk=first_chunk, silence=silence)
     cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    progress.owed.pop(reservation.id, None)
     progress.attempts.append(Attempt(number, deployment.id, started, seconds))
     why = decision(work, deployment.id, number, progress.waited)
     yield from emit(
@@ -104,6 +105,7 @@ def record(
     outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers, excused=excused)
     yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
     yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    progress.owed.pop(reservation.id, None)
     progress.attempts.append(Attempt(number, deployment.id, started, at - started, error.failure))
     progress.errors.append(error)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from rotor_core import _commands as c
 from rotor_core import _racing
@@ -21,6 +21,10 @@ from rotor_core._ports import Ports
 from rotor_core.adapters.base import DISPATCHING
 
 T = TypeVar("T")
+
+UNDER_WAY: Final[set[c.Flow[Any]]] = set()
+"""Flows of streams that are open. A stream that only a cycle holds is closed by the garbage collector, which would close
+its flow just as soon, in no order; a flow that is known here outlives its stream, and settles."""
 
 
 def drive(flow: c.Flow[T], ports: Ports) -> T:
@@ -37,10 +41,16 @@ def drive(flow: c.Flow[T], ports: Ports) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+    except BaseException:
+        _abandon(flow, ports)
+        raise
 
 
-def drive_stream(flow: c.Flow[T], ports: Ports) -> Iterator[Chunk | T]:
+def drive_stream(  # noqa: C901  one loop over one table, as its twin, which cannot be split
+    flow: c.Flow[T], ports: Ports
+) -> Iterator[Chunk | T]:
     """Run a streaming flow: yields its chunks and, last of all, its result."""
+    UNDER_WAY.add(flow)
     try:
         command = next(flow)
         while True:
@@ -64,7 +74,6 @@ def drive_stream(flow: c.Flow[T], ports: Ports) -> Iterator[Chunk | T]:
                     case _:
                         answer = _answer(command, ports)
             except GeneratorExit:
-                _abandon(flow, ports)
                 raise
             except BaseException as error:  # noqa: BLE001  as in `drive`
                 command = flow.throw(error)
@@ -72,14 +81,24 @@ def drive_stream(flow: c.Flow[T], ports: Ports) -> Iterator[Chunk | T]:
                 command = flow.send(answer)
     except StopIteration as end:
         yield end.value
+    except BaseException:
+        _abandon(flow, ports)
+        raise
+    finally:
+        UNDER_WAY.discard(flow)
 
 
 def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
-    """The caller closed the stream: let the flow settle."""
+    """The caller closed the stream, or an interrupt came between two commands: let the flow settle. One that is over does not mind."""
     try:
         command = flow.throw(c.Abandoned())
         while True:
-            command = flow.send(_answer(command, ports))
+            try:
+                answer = _answer(command, ports)
+            except BaseException as error:  # noqa: BLE001  as in `drive`
+                command = flow.throw(error)
+            else:
+                command = flow.send(answer)
     except (c.Abandoned, StopIteration):
         return
 

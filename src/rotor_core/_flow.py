@@ -1,8 +1,8 @@
 """The whole story of a request, told once: acquire, call, settle, go on elsewhere. Asks for everything, does nothing.
 
 `acquire` and `settle` stand alone, for hosts that make the call themselves; `run` and `stream` are loops over them.
-Whoever takes capacity gives it back: errors and cancellation are thrown into the flow by its driver, and every
-`except` here that re-raises has settled first.
+Whoever takes capacity gives it back: errors and cancellation are thrown into the flow by its driver, and `kept` settles
+whatever is owed by then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rotor_core._acquire import LATE, Progress, Work, abandon, acquire, decision
+from rotor_core._acquire import LATE, Progress, Work, acquire, decision, kept
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
 from rotor_core._commands import Flow, call, deliver, flowing, now, open_stream, relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
@@ -29,6 +29,10 @@ def run(work: Work, request: Request) -> Flow[Result]:
     Raises `NoCandidates` when nothing could be tried, `AttemptsFailed` when what was tried failed.
     """
     progress = Progress()
+    return (yield from kept(progress, _run(work, request, progress)))
+
+
+def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
     while True:
         reservation = yield from next_seat(work, progress)
         if work.hedge and may_hedge(work, progress):
@@ -42,9 +46,6 @@ def run(work: Work, request: Request) -> Flow[Result]:
             answer = yield from call(reservation, request, timeout)
         except ProviderError as error:
             yield from failed(work, progress, reservation, started, error)
-        except BaseException:
-            yield from abandon(reservation.id)
-            raise
         else:
             return (yield from answered(work, progress, reservation, started, answer.usage, answer.headers, answer))
 
@@ -54,12 +55,18 @@ def stream(work: Work, request: Request) -> Flow[Result]:
 
     After it, another one goes on with the answer where the policy says so and that is possible; else `StreamBroken`.
     """
-    progress, seen, asked, given = Progress(streamed=True), Seen(), request, work
+    progress = Progress(streamed=True)
+    return (yield from kept(progress, _stream(work, request, progress)))
+
+
+def _stream(work: Work, request: Request, progress: Progress) -> Flow[Result]:
+    seen, asked, given = Seen(), request, work
     while True:
         reservation = yield from _next_voice(given, progress, seen)
         started = progress.sent_at
         try:
-            timeouts = stream_timeouts(*patience(work, progress, reservation, started))
+            may = work.stream_break == "continue"
+            timeouts = stream_timeouts(*patience(work, progress, reservation, started), continued=may)
             opened = yield from open_stream(reservation, asked, timeouts)
             yield from flowing(reservation.id)
             first = yield from now()
@@ -71,9 +78,6 @@ def stream(work: Work, request: Request) -> Flow[Result]:
         except AnotherAnswerError as error:
             cut = _no_continuation(reservation, error)
             progress.exclude.add(reservation.deployment)
-        except BaseException:
-            yield from abandon(reservation.id)
-            raise
         else:
             return (
                 yield from answered(

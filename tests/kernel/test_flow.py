@@ -282,7 +282,7 @@ def test_a_timeout_by_the_callers_own_deadline_speaks_against_nobody(deadline, b
     script = Script(
         {
             c.Reserve: [reservation(), Refusal(100.0, 160.0, {})],
-            c.Now: [100.0, *[102.5] * 9],
+            c.Now: [100.0, 100.0, *[102.5] * 9],
             c.Call: failure("timeout"),
         }
     )

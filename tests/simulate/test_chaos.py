@@ -36,7 +36,7 @@ def test_the_same_seed_is_the_same_chaos():
 
 def test_who_is_dead_is_left_alone():
     """Ten minutes in which a whole provider refuses: a few ask it, to see whether it is back."""
-    chaos = Chaos(1, 6_000, per_second=10.0)
+    chaos = Chaos(1, 2_100, per_second=3.0)
     calm = {name: [Phase(0.0)] for name in chaos.upstream.phases}
     for name in ("alpha/m#1", "alpha/m#2"):
         calm[name] += [Phase(100.0, "errors"), Phase(600.0)]

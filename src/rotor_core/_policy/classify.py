@@ -28,6 +28,12 @@ _HAS_WAIT: Final[frozenset[FailureKind]] = frozenset(
 requests that no wait makes smaller."""
 
 
+_NO_FIGURES: Final[frozenset[FailureKind]] = frozenset(
+    {"auth", "permission", "not_found", "content_filter", "server_error", "timeout"}
+)
+"""Kinds that no limit has to do with: no text is searched for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One line of a dialect: `kind`, if one of the statuses, one of the codes or the words are there.
@@ -229,8 +235,10 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     name = str(provider).lower()
     rules = (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL)
     kind = _kind_of(facts, rules)
-    unit, per = window_of(facts, headers)
-    limit, used, requested = figures_of(facts)
+    unit = per = limit = used = requested = None
+    if kind not in _NO_FIGURES:
+        unit, per = window_of(facts, headers)
+        limit, used, requested = figures_of(facts)
     success = facts.status is not None and 200 <= facts.status < 300
     wait = None if success else wait_of(headers, facts)
     kind = _settle(kind, facts, per, limit, requested, wait)

@@ -44,14 +44,19 @@ def call_timeout(guards: Guards, longest: float, left: float | None, attempt: in
     return _within(patience, left, guards.hedge, attempts_left)
 
 
-def stream_timeouts(guards: Guards, longest: float, left: float | None, attempt: int, attempts_left: int) -> Timeouts:
-    """Seconds for a stream; arguments as for `call_timeout`. `longest` bounds every wait for a chunk, not all of them."""
+def stream_timeouts(
+    guards: Guards, longest: float, left: float | None, attempt: int, attempts_left: int, *, continued: bool = False
+) -> Timeouts:
+    """Seconds for a stream; arguments as for `call_timeout`. `longest` bounds every wait for a chunk, not all of them.
+
+    `continued`: another one may go on with a stream that has fallen silent.
+    """
     first = _patience(guards.first, FIRST, longest, attempt, attempts_left)
     between = min(longest, BETWEEN if guards.between is None else guards.between)
     return Timeouts(
         # What is known as likely speaks of whole answers.
         first=_within(first, left, None, attempts_left),
-        between=_within(between, left, None, 0),
+        between=_within(between, left, None, attempts_left if continued else 0),
         total=max(LEAST, ENDLESS if left is None else left),
     )
 

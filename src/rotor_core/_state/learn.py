@@ -6,7 +6,9 @@ outrank what was declared until they have not been heard for `LIFE`. How a windo
 where it does not, evidence says it (`kinds`), and so for tokens how they are deducted (`deductions`).
 
 A refusal that names no figure is laid to a limit that is nearly used up, if there is one; the second time around, and
-where there is none, to a guess (`guess`). What went out before a limit was held says nothing against it.
+where there is none, to a guess (`guess`). What went out before a limit was held says nothing against it. Where one
+refusal follows another and nothing passes between them, that is no limit's doing but an outage that calls itself one:
+after `OUTAGE` of them the guess is lowered no further, and with the first call that passes it is forgotten.
 
 Figures that cannot be are passed over: nothing here raises, and no change carries a number that is not finite.
 """
@@ -25,7 +27,7 @@ from rotor_core._state.kinds import ENOUGH, Kinds, leaning, weighed
 from rotor_core._state.periods import period_told, seconds_of
 from rotor_core._state.trail import Trail
 
-__all__ = ["Call", "Trail", "learn", "lesson_of", "probe"]
+__all__ = ["OUTAGE", "Call", "Trail", "learn", "lesson_of", "passed", "probe"]
 
 LIFE: Final = 86400.0
 """Seconds for which what a provider said of a limit is believed without hearing it again; or two of its periods."""
@@ -43,6 +45,9 @@ _BLAMED: Final = 0.8
 
 _AGAIN: Final = 600.0
 """Seconds within which a second refusal of a limit that we kept says that it is lower than we hold it."""
+
+OUTAGE: Final = 4
+"""Refusals in a row, with nothing passed between, that no limit explains: by then a guess lets through a call in many minutes."""
 
 _TIMED: Final[frozenset[Unit]] = frozenset({"requests", "tokens", "input_tokens", "output_tokens", "audio_seconds"})
 _ANSWERS: Final[frozenset[Unit]] = frozenset({"tokens", "output_tokens"})
@@ -84,6 +89,18 @@ def learn(call: Call, told: Sequence[Told], trail: Trail, now: float) -> list[Ch
         reading.refused_without_figure(unnamed, told)
     reading.changes.extend(_probes(reading.records.values(), trail, now))
     return reading.changes
+
+
+def passed(records: Iterable[LimitRecord], trail: Trail) -> list[Change]:
+    """The changes that are due because a call passed: guesses that an outage had made."""
+    found: list[Change] = []
+    for record in records:
+        if record.limit.source == "guess":
+            notes = trail.of(record.key)
+            if notes.silent >= OUTAGE:
+                found.append(Drop(record.key))
+            notes.silent = 0
+    return found
 
 
 def probe(records: Sequence[LimitRecord], trail: Trail, now: float) -> list[Change]:
@@ -329,7 +346,10 @@ class _Reading:
                 if lower.limit.value < record.limit.value:
                     self._guess(lower, told)
             return
-        self._guess(guess.lowered(record, self.trail, call.at, told.text, self.now), told)
+        notes, since = self.trail.of(record.key), seen_at if seen_at is not None else self.now
+        notes.silent = 0 if self.trail.passed(record.limit.unit, since, call.at) else notes.silent + 1
+        if notes.silent < OUTAGE:
+            self._guess(guess.lowered(record, self.trail, call.at, told.text, self.now), told)
 
     def _nearly_used_up(self, told: Told, unit: Unit) -> LimitRecord | None:
         """The limit that a refusal may be laid to: what is held of that unit, and period if told, and has little left."""

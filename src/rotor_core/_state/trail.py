@@ -53,15 +53,16 @@ class Notes:
 
     `told_at` and `remaining`: the last call that came with a figure, and the figure. `votes`: how many times in a row a
     deduction was as requested (above 0) or as used (below). `kinds`: what has spoken for each kind of window.
-    `blamed_at`: when a refusal that named nothing was last laid to this limit.
+    `blamed_at`: when a refusal that named nothing was last laid to this limit. `silent`: how many refusals in a row there
+    were since anything passed.
     """
 
-    __slots__ = ("blamed_at", "kinds", "remaining", "told_at", "votes")
+    __slots__ = ("blamed_at", "kinds", "remaining", "silent", "told_at", "votes")
 
     def __init__(self) -> None:
         self.told_at = self.blamed_at = -inf
         self.remaining = 0.0
-        self.votes = 0
+        self.votes = self.silent = 0
         self.kinds: Mapping[tuple[Window, str], int] = {}
 
 

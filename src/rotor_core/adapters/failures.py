@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
@@ -30,6 +31,7 @@ _SHORTEST: Final = 6
 _TELLING: Final = ("authorization", "key", "token", "secret", "cookie", "password")
 
 
+@lru_cache(maxsize=10_000)
 def secrets_of(deployment: Deployment) -> tuple[str, ...]:
     """Every text that must not be shown: the credential's secret, headers that carry one, the proxy's password."""
     provider = deployment.provider
@@ -81,7 +83,9 @@ def refused(deployment: Deployment, status: int | None, headers: Mapping[str, st
     failure = classify_failure(dialect, status, headers, body)
     kind = "server_error" if status is None and failure.kind == "unknown" else failure.kind
     # Once more, because a secret that JSON had escaped in its own way is plain only now.
-    failure = replace(failure, kind=kind, message=scrub(failure.message, secrets))
+    message = scrub(failure.message, secrets)
+    if kind != failure.kind or message != failure.message:
+        failure = replace(failure, kind=kind, message=message)
     how = f"HTTP {status}" if status is not None else "an error inside an answer of HTTP 200"
     said = excerpt(failure.message) or "no explanation"
     return _error(deployment, f"answered {how} ({failure.kind}): {said}", failure, headers, body[:BODY])

@@ -8,7 +8,8 @@ could serve. A breaker that opens is told to the ledger by the flow, so other pr
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import ceil
@@ -66,6 +67,32 @@ class _Ward:
         return all(breaker.state == "closed" for _, breaker in self.breakers)
 
 
+class Question:
+    """One question at a time. `with` it: whether this one interrupts another in its own thread, which it must not disturb.
+
+    Garbage collection can close a stream that nobody holds any more at any allocation, and that says `finish`; what a
+    nested question has to change it leaves in `later`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.later: deque[Callable[[], object]] = deque()
+
+    def __enter__(self) -> bool:
+        self._lock.acquire()
+        self._depth += 1
+        return self._depth > 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        try:
+            while self.later and not self._depth:
+                self.later.popleft()()
+        finally:
+            self._lock.release()
+
+
 class Health:
     """For one engine; safe from any thread. `random`: the engine's own, for the length of rests."""
 
@@ -75,7 +102,7 @@ class Health:
 
     def renew(self) -> None:
         """As if nothing had ever been; after a fork, what is under way is the parent's."""
-        self._lock = threading.Lock()
+        self._lock = Question()
         self._wards: dict[str, _Ward] = {}
         self._shared: dict[str, Breaker] = {}
         self._flights: dict[str, _Flight] = {}
@@ -138,7 +165,10 @@ class Health:
 
     def finish(self, reservation_id: str, ending: Ending, at: float) -> Sequence[Turn]:
         """A call is over. A second time, or of a call that was not begun here, says nothing."""
-        with self._lock:
+        with self._lock as nested:
+            if nested:
+                self._lock.later.append(lambda: self.finish(reservation_id, ending, at))
+                return ()
             flight = self._flights.pop(reservation_id, None)
             if flight is None:
                 return ()

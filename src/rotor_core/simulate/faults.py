@@ -34,6 +34,8 @@ LASTS: Final = (5.0, 400.0)
 """Seconds that a fault lasts, at least and at most; short ones are as likely as long ones, by their logarithm."""
 FEWER: Final = (0.3, 0.6, 1.0, 1.0)
 """The parts of its calls that a deployment may fail during `errors`."""
+FLAKY: Final = "flaky"
+"""`errors` of a part of the calls only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Phase:
     fault: Fault | None = None
     share: float = 1.0
     factor: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """The fault's name; who serves a part of its calls is not dead, and counted apart."""
+        return FLAKY if self.share < 1 else self.fault or ""
 
 
 WELL_PHASE: Final = Phase(0.0)
@@ -121,7 +128,7 @@ def _phases(faults: list[tuple[float, float, Phase]], watches: list[tuple[float,
 class FaultyUpstream:
     """`inner` judges whatever a fault lets through. `start`: the instant at which the timetable begins.
 
-    `sent`: calls that came to somebody during a fault, by fault; `sent_to`: the same by deployment and phase.
+    `sent`: calls that came to somebody during a fault, by its name; `sent_to`: the same by deployment and phase.
     """
 
     def __init__(self, inner: Upstream, phases: Mapping[str, Sequence[Phase]], start: float, seed: int) -> None:
@@ -143,11 +150,11 @@ class FaultyUpstream:
 
     def outages(self, seconds: float) -> dict[str, float]:
         """Seconds of each fault, all deployments together, up to so many seconds after the start."""
-        lasted: dict[str, float] = dict.fromkeys(FAULTS, 0.0)
+        lasted: dict[str, float] = dict.fromkeys((*FAULTS, FLAKY), 0.0)
         for own in self.phases.values():
             for phase, following in zip(own, [*own[1:], Phase(math.inf)], strict=True):
                 if phase.fault is not None:
-                    lasted[phase.fault] += max(0.0, min(following.start, seconds) - phase.start)
+                    lasted[phase.name] += max(0.0, min(following.start, seconds) - phase.start)
         return lasted
 
     def arrive(self, at: float, deployment: Deployment, arrival: Arrival) -> Verdict:
@@ -155,7 +162,7 @@ class FaultyUpstream:
         phase = self.phase(at, deployment.id)
         if phase.fault is None:
             return self._inner.arrive(at, deployment, arrival)
-        self.sent[phase.fault] += 1
+        self.sent[phase.name] += 1
         self.sent_to[deployment.id, phase.start] += 1
         if phase.share < 1 and self._random.random() >= phase.share:
             return self._inner.arrive(at, deployment, arrival)

@@ -146,7 +146,12 @@ class Book:
         if known.at > now:
             return known.at
         self.sent(reservation_id, now)
-        return known.at if known.holds(now) else None
+        return known.at if known.holds(now) and not self._rests(known, now) else None
+
+    def _rests(self, known: Open, now: float) -> bool:
+        """Whether an option was put to rest after it was promised for later."""
+        rests = self.shelf.rests
+        return any(scope in rests and rests[scope].until > now for scope in known.scopes)
 
     def sent(self, reservation_id: str, now: float) -> None:
         """See `Store.sent`."""
@@ -265,6 +270,8 @@ class Book:
         reservation = Reservation(ask.id, option.id, at, asked_at, at + self.lease, ask.demand, rested)
         subject = self.shelf.stand_in(option.subject)
         known = Open(reservation, subject, option.price, entry.meters, entry.gates, entry, ask)
+        if at > now:
+            known.scopes = option.scopes
         amounts = want.amounts.takes(entry)
         self.put(known, now, at, amounts)
         if self.shared:

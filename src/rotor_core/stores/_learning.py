@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rotor_core._ledger import Block, Change, Correct, Drop, Hold, Lesson, LimitRecord, Told, Used
-from rotor_core._state.learn import Call, learn, lesson_of, probe
+from rotor_core._state.learn import Call, learn, lesson_of, passed, probe
 from rotor_core.stores._open import Open
 from rotor_core.stores._shelf import Shelf
 
@@ -31,11 +31,14 @@ def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: fl
         call = Call(
             subject, known.at, known.reservation.demand, used, records_of(shelf, known), known.reservation.asked_at
         )
-        return learn(call, told, trail, now)
+        changes = learn(call, told, trail, now)
+        return changes if used.requests == 0 else [*passed(call.records, trail), *changes]
     for key in shelf.learned.get(subject, ()):
-        raise_at = shelf.meters[key].record.raise_at
-        if raise_at is not None and raise_at <= now:
-            return probe(records_of(shelf, known), trail, now)
+        record = shelf.meters[key].record
+        if record.limit.source == "guess":
+            records = records_of(shelf, known)
+            over = passed(records, trail) if used.requests != 0 else []
+            return [*probe(records, trail, now), *over]
     return ()
 
 

@@ -19,12 +19,13 @@ class Open:
 
     `due`: its charges are for now, not for an instant to come. `taken` and `corrected`: for each meter what counted as
     taken just after this was charged, at least and at most, and how much of it others had in flight; and the meter's
-    corrections up to then. `moved`: how often it was exchanged.
+    corrections up to then. `moved`: how often it was exchanged. `scopes`: at which it may
+    be put to rest, where it was granted for later.
     """
 
     __slots__ = (
         "amounts", "ask", "at", "corrected", "due", "entry", "gates", "marks", "meters", "moved", "price", "reservation",
-        "since", "subject", "taken",
+        "scopes", "since", "subject", "taken",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +44,7 @@ class Open:
         self.marks: list[float] = []
         self.at = self.since = reservation.at
         self.due, self.moved = True, 0
+        self.scopes: tuple[str, ...] = ()
         self.taken: list[tuple[float, float, float]] | None = None
         self.corrected: list[float] = []
 

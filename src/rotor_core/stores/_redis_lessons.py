@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rotor_core._ledger import Change, Hold, Lesson, LimitRecord, Reservation, Told, Used
-from rotor_core._state.learn import Call, Trail, learn, probe
+from rotor_core._state.learn import Call, Trail, learn, passed, probe
 from rotor_core.stores._redis_words import Known, numbers
 
 
@@ -47,9 +47,11 @@ class Pupil:
         if used.requests == 0:
             trail.refused(mine.grant.at)
         if told:
-            return learn(Call(subject, at, mine.grant.demand, used, records, mine.grant.asked_at), told, trail, now)
-        if any(record.raise_at is not None and record.raise_at <= now for record in records):
-            return probe(records, trail, now)
+            call = Call(subject, at, mine.grant.demand, used, records, mine.grant.asked_at)
+            changes = learn(call, told, trail, now)
+            return changes if used.requests == 0 else [*passed(records, trail), *changes]
+        if any(record.limit.source == "guess" for record in records):
+            return [*probe(records, trail, now), *(passed(records, trail) if used.requests != 0 else ())]
         return ()
 
 

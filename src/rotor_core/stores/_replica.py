@@ -52,7 +52,7 @@ def _written_open(known: Open) -> list[Any]:
     return [
         r.id, r.deployment, r.asked_at, r.expires_at, known.subject, price,
         [d.input_tokens, d.output_tokens, d.max_tokens, d.requests, d.audio_seconds, d.task, d.answers],
-        [meter.key for meter in known.meters], [gate.key for gate in known.gates],
+        [meter.key for meter in known.meters], [gate.key for gate in known.gates], list(known.scopes),
     ]  # fmt: skip
 
 
@@ -67,18 +67,20 @@ def _record(data: Any) -> LimitRecord:
 
 def _open(book: Book, data: Any, at: float) -> Open | None:
     """A reservation as another process wrote it; None where one of its limits is no longer kept."""
-    ident, deployment, asked_at, expires_at, subject, price, demand, meters, gates = data
+    ident, deployment, asked_at, expires_at, subject, price, demand, meters, gates, scopes = data
     shelf = book.shelf
     if not all(key in shelf.meters for key in meters) or not all(key in shelf.gates for key in gates):
         return None
     reservation = Reservation(ident, deployment, at, asked_at, expires_at, Demand(*demand))
-    return Open(
+    known = Open(
         reservation,
         subject,
         None if price is None else Price(*price),
         tuple(shelf.meters[key] for key in meters),
         tuple(shelf.gates[key] for key in gates),
     )
+    known.scopes = tuple(scopes)
+    return known
 
 
 # --- doing again -----------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class Store(Protocol):
 
         Charges move to now if that is later than they stood. A later instant: the grant was exchanged for a more urgent
         one meanwhile (at most twice), so sleep until then. None: it no longer holds (expired, or debts that came after
-        it was promised have eaten its room): settle it and ask again.
+        it was promised have eaten its room, or the option was put to rest since): settle it and ask again.
         """
         ...
 

@@ -55,13 +55,14 @@ Answer = Take | Wait | Out
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A reservation that is open: what it charged to which limit, and the slots that it holds."""
+    """A reservation that is open: what it charged to which limit, and the slots that it holds. `promised`: for later."""
 
     reservation: Reservation
     option: Option
     charges: list[tuple[BoundLimit, Charge]]
     gates: tuple[str, ...]
     at: float
+    promised: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -145,7 +146,7 @@ class Reference:
             gates = tuple(bound.key for bound in at_a_time(option))
             for key in gates:
                 self.gates[key].holders[ask.id] = ask.demand.requests
-            self.open[ask.id] = Held(grant, option, charges, gates, grant.at)
+            self.open[ask.id] = Held(grant, option, charges, gates, grant.at, grant.at > now)
 
     def rested(self, option: Option, at: float, now: float) -> set[str | None]:
         """What a grant from `at` on may say of the option's rests: the reason of the first that nobody was told of.
@@ -179,7 +180,10 @@ class Reference:
             return held.at
         self.sent(ident, now)
         kept = [self._window(bound).holds(now) for bound, charge in held.charges if charge.amount]
-        return held.at if all(kept) else None
+        resting = held.promised and any(
+            scope in self.rests and self.rests[scope].until > now for scope in held.option.scopes
+        )
+        return held.at if all(kept) and not resting else None
 
     def sent(self, ident: str, now: float) -> None:
         """It goes out now."""

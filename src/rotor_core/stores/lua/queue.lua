@@ -99,7 +99,7 @@ local function take(want, option, at, kept)
   local rec = {
     id = want.id, n = option.id, at = at, g = at, asked = want.asked, exp = at + settings.lease, since = now,
     ks = option.all, gs = option.gs, am = {}, d = {want.d[1], want.d[2], want.d[3], want.d[4], want.d[5]}, pi = option.pi, po = option.po, su = option.su,
-    pr = want.priority, till = want.give_up, moved = 0, why = next(rests) and wake(option.sc, at) or nil, kept = kept,
+    pr = want.priority, till = want.give_up, moved = 0, sc = at > now and option.sc or nil, why = next(rests) and wake(option.sc, at) or nil, kept = kept,
   }
   for i, key in ipairs(option.all) do rec.am[i] = charge_of(limit(key), want.d, option) end
   charge(rec, at)
