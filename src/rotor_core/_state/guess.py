@@ -25,8 +25,9 @@ from rotor_core._ledger import LimitRecord
 from rotor_core._model import SECONDS, Limit, Per, Unit
 from rotor_core._state.trail import Trail
 
-PERIODS: Final = (1.0, 2.0, 5.0, 10.0, 60.0, 3600.0, 86400.0)
-"""Seconds. A limit of 20 a minute may be kept as one in 3 seconds, hence the short ones that nobody names."""
+PERIODS: Final = (1.0, 2.0, 5.0, 10.0, 60.0)
+"""Seconds. A limit of 20 a minute may be kept as one in 3 seconds, hence the short ones that nobody names. A longer one that
+is only guessed would keep everybody out for longer than it takes to ask."""
 
 _MINUTE: Final = SECONDS["minute"]
 STRIDE: Final = 0.1

@@ -7,8 +7,9 @@ where it does not, evidence says it (`kinds`), and so for tokens how they are de
 
 A refusal that names no figure is laid to a limit that is nearly used up, if there is one; the second time around, and
 where there is none, to a guess (`guess`). What went out before a limit was held says nothing against it. Where one
-refusal follows another and nothing passes between them, that is no limit's doing but an outage that calls itself one:
-after `OUTAGE` of them the guess is lowered no further, and with the first call that passes it is forgotten.
+refusal follows another and nothing passes between them, that is no limit's doing, or one of a long period: from the
+`OUTAGE`th on the guess is lowered no further, somebody tries ever less often, and with the first call that passes it is
+forgotten.
 
 Figures that cannot be are passed over: nothing here raises, and no change carries a number that is not finite.
 """
@@ -46,8 +47,11 @@ _BLAMED: Final = 0.8
 _AGAIN: Final = 600.0
 """Seconds within which a second refusal of a limit that we kept says that it is lower than we hold it."""
 
-OUTAGE: Final = 4
-"""Refusals in a row, with nothing passed between, that no limit explains: by then a guess lets through a call in many minutes."""
+OUTAGE: Final = 3
+"""Refusals in a row, with nothing passed between, that no short limit explains."""
+
+TRIES: Final = (5.0, 60.0)
+"""Seconds until somebody tries again then: at first, doubled each time, and at most."""
 
 _TIMED: Final[frozenset[Unit]] = frozenset({"requests", "tokens", "input_tokens", "output_tokens", "audio_seconds"})
 _ANSWERS: Final[frozenset[Unit]] = frozenset({"tokens", "output_tokens"})
@@ -350,6 +354,11 @@ class _Reading:
         notes.silent = 0 if self.trail.passed(record.limit.unit, since, call.at) else notes.silent + 1
         if notes.silent < OUTAGE:
             self._guess(guess.lowered(record, self.trail, call.at, told.text, self.now), told)
+            return
+        first, longest = TRIES
+        wait = min(longest, first * 2.0 ** min(notes.silent - OUTAGE, 10))
+        amount = min(self._amount(record.limit), record.limit.value)
+        self.changes.append(Block(record.key, amount, self._until(told) or self.now + wait))
 
     def _nearly_used_up(self, told: Told, unit: Unit) -> LimitRecord | None:
         """The limit that a refusal may be laid to: what is held of that unit, and period if told, and has little left."""
