@@ -280,3 +280,17 @@ def test_a_stream_that_flows_is_overdue_no_more_however_long_it_goes_on():
     site.health.flowing(silent.id)
 
     assert site.barred() is NO_BAR
+
+
+def test_who_answers_much_slower_than_it_used_to_gets_few_calls_at_a_time():
+    site = Site()
+    site.well(calls=100)
+    for _ in range(3):
+        site.call(ending=Ending("", 4.0, None, 50), seconds=4.0)
+    first, second = site.begin(), site.begin()
+
+    assert first is not None
+    assert second is not None
+    assert site.begin() is None
+    assert site.barred().options == {A.id}
+    assert site.begin(forced=True) is not None

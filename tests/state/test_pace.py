@@ -252,3 +252,32 @@ def test_no_call_that_is_already_known_would_have_been_cut_off_but_the_topmost(s
     guard = pace_of(seconds).guards(100, 100.0).whole
 
     assert all(value <= guard for value in sorted(seconds)[:-1])
+
+
+def test_who_answers_much_slower_than_it_used_to_is_slow_until_it_does_not():
+    pace = pace_of([0.2] * 100)
+    assert not pace.slow
+    for n in range(3):
+        pace.answered(100.0 + n, 2.0, 100, None)
+    assert pace.slow
+
+    for n in range(6):
+        pace.answered(110.0 + n, 0.2, 100, None)
+    assert not pace.slow
+
+
+def test_a_long_answer_is_not_a_slow_one():
+    pace = pace_of([0.2] * 100)
+    for n in range(3):
+        pace.answered(100.0 + n, 4.0, 4000, None)
+
+    assert not pace.slow
+
+
+def test_a_stream_is_slow_by_its_first_chunk_and_nobody_is_before_enough_is_known():
+    pace = Pace()
+    for n in range(ENOUGH - 1):
+        pace.answered(float(n), 5.0, 100, 0.2)
+    pace.answered(9.0, 50.0, 100, 20.0)
+    assert pace.slow
+    assert not Pace().slow

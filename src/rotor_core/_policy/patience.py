@@ -8,8 +8,8 @@ On the last attempt there is nothing to save time for, so nothing is given up th
 known to be overdue.
 
 Under a deadline an attempt leaves time for another: it has `SHARE` of what is left, so three attempts have 60, 24 and
-16 % of it. But it has at least the time in which nineteen of twenty such calls were answered: to cut off one that is
-likely to succeed, for one that has less time, is no gain.
+16 % of it. But it has the time in which nineteen of twenty such calls were answered, up to `MOST` of what is left: to cut
+off one that is likely to succeed, for one that has less time, is no gain.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ WHOLE: Final = 60.0
 BETWEEN: Final = 30.0
 """Seconds between two chunks of a stream, where nothing was learned."""
 SHARE: Final = 0.6
+MOST: Final = 0.8
 LEAST: Final = 0.001
 """Seconds. A transport takes zero for no limit, or for an error."""
 ENDLESS: Final = 86_400.0
@@ -71,6 +72,6 @@ def _patience(learned: float | None, default: float, longest: float, attempt: in
 def _within(seconds: float, left: float | None, likely: float | None, attempts_left: int) -> float:
     """So many seconds, at most what is left; less, where another attempt may follow."""
     if left is not None:
-        share = left if attempts_left <= 0 else max(SHARE * left, min(left, likely or 0.0))
+        share = left if attempts_left <= 0 else max(SHARE * left, min(MOST * left, likely or 0.0))
         seconds = min(seconds, share)
     return max(LEAST, seconds)

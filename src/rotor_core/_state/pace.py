@@ -41,6 +41,8 @@ WAVES: Final = 3
 """Cuts that change nothing yet. A short outage is the likelier reason, and each probe of it should be short."""
 STEP: Final = 1.5
 STRETCH: Final = 4.0
+SLOW: Final = 4.0
+"""Times the median that the smoothed mean has to reach: three calls in a row of six times the usual, or one of eleven."""
 LIFE: Final = 3600.0
 """Seconds after the last answer for which what was learned is believed."""
 _STALE: Final = 32
@@ -52,11 +54,13 @@ class _Known:
     """What hardly any call takes, and what nineteen in twenty stay within; `rate`: for each token. None: too few were seen."""
 
     rate: float | None = None
+    rate_median: float | None = None
     rate_likely: float | None = None
     median: float = 0.0
     whole: float | None = None
     whole_likely: float | None = None
     first: float | None = None
+    first_median: float | None = None
     first_likely: float | None = None
     silence: float | None = None
 
@@ -162,17 +166,25 @@ class Pace:
             hedge=known.first_likely if streamed else soon,
         )
 
+    @property
+    def slow(self) -> bool:
+        """Whether the latest calls took `SLOW` times what half of all calls take: it answers, and is not well."""
+        known = self._learned()
+        return _slower(self._rate, known.rate_median) or _slower(self.first, known.first_median)
+
     def _learned(self) -> _Known:
         """The quantiles, as of now or of a few answers ago: each costs a walk over a histogram."""
         if self._new > (self.latency.count + self.first.count) // _STALE:
             self._new = 0
             self._known = _Known(
                 rate=_most(self._rate),
+                rate_median=_median(self._rate),
                 rate_likely=_likely(self._rate),
                 median=self.latency.quantile(0.5) or 0.0,
                 whole=_most(self.latency),
                 whole_likely=_likely(self.latency),
                 first=_most(self.first),
+                first_median=_median(self.first),
                 first_likely=_likely(self.first),
                 silence=_most(self._silence),
             )
@@ -182,10 +194,18 @@ class Pace:
         return None if most is None else max(FLOOR, FACTOR * most) * self._stretch
 
 
+def _slower(latency: Latency, median: float | None) -> bool:
+    return median is not None and latency.ewma is not None and latency.ewma > SLOW * median
+
+
 def _most(latency: Latency) -> float | None:
     """The 99 % quantile, and up to twice that while it is of few."""
     top = latency.quantile(0.99) if latency.count >= ENOUGH else None
     return None if top is None else top * (1 + ENOUGH / latency.count)
+
+
+def _median(latency: Latency) -> float | None:
+    return latency.quantile(0.5) if latency.count >= ENOUGH else None
 
 
 def _likely(latency: Latency) -> float | None:

@@ -30,6 +30,9 @@ AGAIN: Final = 0.25
 HUNG: Final = 4
 """Calls that lose to their hedges in a row, nothing being answered between. One in twenty loses; four of chance, 6 in a million."""
 
+SLOWLY: Final = 2
+"""Calls at a time to one that answers much slower than it used to: enough to see when that is over."""
+
 MORE: Final = 1.5
 """An answer is reckoned with so many times as long as the longest lately; what it may take of time is wider still."""
 
@@ -271,6 +274,8 @@ class Health:
 
     @staticmethod
     def _admits(ward: _Ward, at: float) -> bool:
+        if ward.flying >= SLOWLY and ward.pace.slow:
+            return False
         return all(breaker.admits(at) for _, breaker in ward.breakers)
 
     def _notice(self, at: float) -> None:

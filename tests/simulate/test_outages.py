@@ -1,0 +1,68 @@
+"""Outages that call themselves limits, and rests that come after a promise: what a crowd of callers makes of them."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from tests.kernel.made import catalog, deployment
+
+from rotor_core import Limit
+from rotor_core._model import Deployment, Policy
+from rotor_core._outcome import Failure
+from rotor_core.simulate.world import NOON, Arrival, Verdict, World
+
+
+class Silent:
+    """`a` and later `b` refuse everybody for half a minute, and say nothing more."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    def arrive(self, at: float, to: Deployment, _: Arrival) -> Verdict:
+        out = {"a/m#1": (60, 90), "b/m#1": (150, 180)}[to.id]
+        if out[0] <= at - NOON < out[1]:
+            self.refused += 1
+            return Verdict(Failure("rate_limit", status=429))
+        return Verdict(seconds=0.5)
+
+
+@pytest.mark.parametrize("limits", [(), None], ids=["known to have none", "not known"])
+def test_an_outage_that_calls_itself_a_limit_leaves_no_limit_behind(limits):
+    random, at, arrivals = Random(1), 0.0, []
+    for _ in range(4500):
+        at += random.expovariate(15)
+        arrivals.append(Arrival(at, 10, 20, 5, patience=30.0))
+    upstream = Silent()
+    world = World(catalog(deployment("a", limits=limits), deployment("b", limits=limits)), upstream, 1)
+
+    report = world.run(arrivals)
+
+    assert report.answered == report.offered == 4500
+    assert upstream.refused < 40
+    assert report.quantile(0.95) < 2.0
+
+
+class Told:
+    """Refuses everybody from the fifth second on, and says until when."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    def arrive(self, at: float, _: Deployment, __: Arrival) -> Verdict:
+        since = at - NOON
+        if 5 <= since < 25:
+            self.refused += 1
+            return Verdict(Failure("rate_limit", retry_after=25 - since))
+        return Verdict(seconds=0.1)
+
+
+def test_a_crowd_that_was_promised_a_grant_is_not_sent_into_a_rest():
+    upstream = Told()
+    one = deployment(limits=(Limit("requests", 60, "minute", "bucket"),))
+    world = World(catalog(one, policy=Policy(max_wait=60)), upstream, 1)
+
+    report = world.run([Arrival(0.01 * n, 10, 20, 5) for n in range(90)])
+
+    assert report.answered == 90
+    assert upstream.refused <= 2
