@@ -6,7 +6,8 @@ Who is asked, in this order, each time the one before refuses:
     all that are well, without those that are like one that has just failed this request (at once, or not)
     all that are well, without those that have failed it within their backoff (a wait as long as that, no longer)
     all that are well (waiting until a probe that is under way elsewhere has ended)
-    all: what we only concluded by ourselves never refuses a request that nobody else can serve
+    all, those last that are failing or have failed this request: what we only concluded by ourselves never refuses a
+        request that nobody else can serve
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ T = TypeVar("T")
 SOON: Final = 0.05
 """Seconds. A shorter wait is a wait at an edge: nobody needs to be told."""
 
+BIDE: Final = 3.0
+"""Seconds that a request waits altogether for others' probes to end, and for backoffs. Then it makes a try of its own."""
+
 TIME_FOR_IT: Final = (0.1, 0.5)
 """Of the time that a request has, and seconds: the lesser of both is kept for its call. Sent later, it could only fail."""
 
@@ -91,7 +95,8 @@ class Progress:
     """What has happened to a request so far.
 
     `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
-    can take that is about to be sent, `sent_at`. `latest`: when it can be sent at last. `waits`: whoever listens knows. `owed`: what is taken and not settled, and as what it counts if that
+    can take that is about to be sent, `sent_at`. `latest`: when it can be sent at last. `bided`: what part of `waited` was
+    for those who are not well. `waits`: whoever listens knows. `owed`: what is taken and not settled, and as what it counts if that
     is cut off now. `continuing`: the caller has part of the answer, and it is to be gone on with.
     """
 
@@ -101,6 +106,7 @@ class Progress:
     avoid: dict[str, float] = field(default_factory=dict[str, float])
     wary: set[str] = field(default_factory=set[str])
     waited: float = 0.0
+    bided: float = 0.0
     asked: int = 0
     owed: dict[str, Used] = field(default_factory=dict[str, Used])
     guards: Guards = NO_GUARDS
@@ -126,9 +132,10 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
 
 
 def _acquire(work: Work, progress: Progress) -> Flow[Reservation]:
-    plan, forced = work.plan, False
+    plan, last = work.plan, list[frozenset[str]]()
     while True:
-        ask, withheld = yield from _asking(work, progress, plan, forced=forced)
+        forced = bool(last)
+        ask, withheld = yield from _asking(work, progress, plan, last[0] if forced else None)
         progress.owed[ask.id] = NOTHING_USED
         grant = yield from _granted(work, progress, ask)
         if isinstance(grant, Reservation) and (yield from _sendable(work, progress, grant, forced=forced)):
@@ -139,11 +146,15 @@ def _acquire(work: Work, progress: Progress) -> Flow[Reservation]:
         del progress.owed[ask.id]
         if isinstance(grant, Reservation):
             continue
-        if not (yield from _bided(work, progress, withheld, grant)):
-            others = None if forced or not _guessed(withheld, grant) else work.regardless
+        if forced:
+            del last[0]
+            if not last:
+                raise (yield from _refused(work, progress, grant))
+        elif not (yield from _bided(work, progress, withheld, grant)):
+            others = work.regardless if _guessed(withheld, grant) else None
             if others is None:
                 raise (yield from _refused(work, progress, grant))
-            plan, forced = others(), True
+            plan, last = others(), (yield from _last_resorts(work, progress))
 
 
 def kept(progress: Progress, story: Flow[T]) -> Flow[T]:
@@ -181,15 +192,24 @@ class Withheld:
 _NOBODY: Final = Withheld()
 
 
-def _asking(work: Work, progress: Progress, plan: Plan, *, forced: bool) -> Flow[tuple[Ask, Withheld]]:
-    """What to ask for next, and whom that leaves out for the moment."""
+def _last_resorts(work: Work, progress: Progress) -> Flow[list[frozenset[str]]]:
+    """Whom to leave out when all are asked: first those that are failing or have failed this request, then these, then nobody."""
+    failed = frozenset(progress.avoid)
+    unwell = yield from barred(work.plan, strictly=True)
+    return list(dict.fromkeys((unwell.dead | failed, failed, frozenset[str]())))
+
+
+def _asking(work: Work, progress: Progress, plan: Plan, without: frozenset[str] | None) -> Flow[tuple[Ask, Withheld]]:
+    """What to ask for next, and whom that leaves out for the moment. `without`: only these, though others be unwell."""
     wait = max(0.0, work.max_wait - progress.waited)
     withheld = _NOBODY
     if progress.latest is None and work.deadline is not None:
         share, most = TIME_FOR_IT
         left = work.deadline - (yield from now())
         progress.latest = work.deadline - max(0.0, min(share * left, most))
-    if not forced:
+    if without is not None:
+        withheld = Withheld(without)
+    else:
         bar = yield from barred(plan)
         if bar.options or progress.avoid or progress.wary:
             at = yield from now()
@@ -224,13 +244,15 @@ def _bided(work: Work, progress: Progress, withheld: Withheld, refusal: Refusal)
     give_up_at = at + max(0.0, work.max_wait - progress.waited)
     if progress.latest is not None:
         give_up_at = min(give_up_at, progress.latest)
-    if withheld.until > give_up_at:
+    if withheld.until > give_up_at or progress.bided >= BIDE:
         return False
     if withheld.until > at:
         if withheld.until > at + SOON:
             yield from _exhausted(work, progress, at, withheld.until, {})
         yield from sleep_until(withheld.until)
-        progress.waited += max(0.0, (yield from now()) - at)
+        waited = max(0.0, (yield from now()) - at)
+        progress.waited += waited
+        progress.bided += waited
     return True
 
 

@@ -80,10 +80,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Options not to be tried just now, though the ledger would let them through; `until`: worth asking again by then."""
+    """Options not to be tried just now, though the ledger would let them through; `until`: worth asking again by then.
+
+    `dead`: those whose breaker is open, where all who are not well were asked for.
+    """
 
     options: frozenset[str] = frozenset()
     until: float | None = None
+    dead: frozenset[str] = frozenset()
 
 
 NO_BAR: Final = Bar()

@@ -291,8 +291,11 @@ class Health:
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
-            found = [name for name in names if name in self._wards and not self._wards[name].sound]
-            return Bar(frozenset(found).union(self._doubted), at)
+            found = [ward for name in names if (ward := self._wards.get(name)) is not None and not ward.sound]
+            dead = frozenset(
+                w.deployment.id for w in found if any(b.state == "open" and b.until > at for _, b in w.breakers)
+            )
+            return Bar(frozenset(w.deployment.id for w in found).union(self._doubted), at, dead)
 
     def _unlate(self, ward: _Ward, reservation_id: str) -> None:
         ward.overdue.discard(reservation_id)
