@@ -74,7 +74,7 @@ class Strict:
 
 
 def test_a_refusal_is_counted_and_waited_out():
-    small = World(catalog(deployment()), Strict(1), 1)
+    small = World(catalog(deployment(limits=None)), Strict(1), 1)
 
     report = small.run([Arrival(0.0, 10, 20, 5)], story=0)
 
@@ -89,6 +89,16 @@ def test_a_refusal_is_counted_and_waited_out():
         "selected",
         "answered",
     ]
+    assert small.at - NOON > 2.0
+
+
+def test_a_refusal_by_one_that_is_known_to_have_no_limits_is_waited_out_too_and_nothing_is_guessed():
+    small = World(catalog(deployment(limits=())), Strict(1), 1)
+
+    report = small.run([Arrival(0.0, 10, 20, 5)], story=0)
+
+    assert (report.refusals, report.answered) == (1, 1)
+    assert "limit_learned" not in [e.name for e in small.story(0)]
     assert small.at - NOON > 2.0
 
 

@@ -10,11 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from rotor_core._outcome import KINDS, Failure, FailureKind, Scope
-from rotor_core._policy.error_text import Facts, Period, figures_of, read, scope_of, told_in_words, wait_of, window_of
+from rotor_core._policy.error_text import (
+    LONGEST_BODY,
+    Facts,
+    Period,
+    figures_of,
+    read,
+    scope_of,
+    told_in_words,
+    wait_of,
+    window_of,
+)
 
 LONGEST_MESSAGE: Final = 1_000
 """Characters that a `Failure` keeps for people."""
@@ -209,6 +220,7 @@ def add_dialects(dialects: Mapping[str, Dialect]) -> None:
     """
     global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
     _added = MappingProxyType({**_added, **{name.lower(): rules for name, rules in dialects.items()}})
+    _remembered.cache_clear()
 
 
 def dialect_of(rules: Iterable[object]) -> Dialect:
@@ -231,8 +243,22 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     dialect, an unknown error the kind `unknown`. A `retry-after` on a success is no error and is not looked at.
     """
     headers = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
-    facts = read(status, body)
-    name = str(provider).lower()
+    body = (body or "")[:LONGEST_BODY]
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    dated = "eset" in text or not headers.get("retry-after", "0").isdecimal()
+    told = tuple((name, headers[name]) for name in (*_READ, *(("date",) if dated else ())) if name in headers)
+    known = isinstance(status, int | None) and len(text) <= _SHORT_BODY
+    return (_remembered if known else _classified)(str(provider).lower(), status, told, text)
+
+
+_READ: Final = ("retry-after", "retry-after-ms", "x-ratelimit-type")
+"""Headers that are looked at; and `date`, where something is dated."""
+_SHORT_BODY: Final = 4_000
+"""Characters of a body that is worth remembering: in an outage a provider says the same thing a thousand times."""
+
+
+def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str) -> Failure:
+    headers, facts = dict(told), read(status, text)
     rules = (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL)
     kind = _kind_of(facts, rules)
     unit = per = limit = used = requested = None
@@ -249,6 +275,9 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     return Failure(
         kind, unit, per, limit, used, requested, wait, _scope_of(kind, facts.text), status, facts.text[:LONGEST_MESSAGE]
     )
+
+
+_remembered: Final = lru_cache(maxsize=256)(_classified)
 
 
 def _kind_of(facts: Facts, rules: Dialect) -> FailureKind:

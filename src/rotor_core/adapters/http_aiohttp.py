@@ -45,6 +45,8 @@ _DNS_CACHE: Final = 60
 _MAX_FIELD: Final = 32 * 1024
 _MAX_FIELDS: Final = 1024
 """Bytes of a header, and how many of them: aiohttp's own 8 kB and 128 are less than some gateways send. Httpcore takes 100 kB in all."""
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST)
+"""The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
 
@@ -59,9 +61,15 @@ class AiohttpTransport:
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         if not _can_go(endpoint.proxy):
             return await self._httpx().send(endpoint, body, timeout)
-        patience = Patience.whole(timeout, asyncio.get_running_loop().time)
-        async with self._exchange(endpoint, body, patience) as reply:
-            return Received(reply.status, reply.headers, await reply.read())
+        patience, leaving = Patience.whole(timeout, asyncio.get_running_loop().time), _leaving()
+        try:
+            async with asyncio.timeout_at(patience.until):  # one for all of it: no part has a time of its own
+                async with await self._begun(endpoint, body) as response:
+                    headers = plain_headers(response.headers.items())
+                    content = await _gathered(response.status, headers, response.content)
+        except _PROBLEMS as error:
+            raise _problem(error, patience, sent=leaving.left) from None
+        return Received(response.status, headers, content)
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
         if not _can_go(endpoint.proxy):
@@ -70,28 +78,30 @@ class AiohttpTransport:
 
     @asynccontextmanager
     async def _exchange(self, endpoint: Endpoint, body: bytes, patience: Patience) -> AsyncGenerator[_Reply, None]:
-        leaving = _Leaving()
-        _LEAVING.set(leaving)
+        leaving = _leaving()
+        try:
+            async with asyncio.timeout_at(patience.until):
+                response = await self._begun(endpoint, body)
+            async with response:
+                yield _Reply(response, patience)
+        except _PROBLEMS as error:
+            raise _problem(error, patience, sent=leaving.left) from None
+
+    async def _begun(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+        """Send a request; return when its answer's headers are there."""
         url = endpoint.native.get("yarl")
         if url is None:
             url = endpoint.native["yarl"] = yarl.URL(endpoint.url)
-        try:
-            async with asyncio.timeout_at(patience.until):
-                session = self._sessions.find() or await self._sessions.get()
-                response = await session.post(
-                    url,
-                    data=body if len(body) < _LARGE else io.BytesIO(body),
-                    headers=endpoint.headers,
-                    allow_redirects=False,
-                    proxy=endpoint.proxy,
-                    # The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside.
-                    timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST),
-                    ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
-                )
-            async with response:
-                yield _Reply(response, patience)
-        except (aiohttp.ClientError, OSError, ValueError, UnpackError) as error:
-            raise _problem(error, patience, sent=leaving.left) from None
+        session = self._sessions.find() or await self._sessions.get()
+        return await session.post(
+            url,
+            data=body if len(body) < _LARGE else io.BytesIO(body),
+            headers=endpoint.headers,
+            allow_redirects=False,
+            proxy=endpoint.proxy,
+            timeout=_TIMEOUT,
+            ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
+        )
 
     def _httpx(self) -> AsyncTransport:
         if self._by_httpx is None:
@@ -132,25 +142,24 @@ class _Reply:
                 yield piece
 
     async def read(self) -> bytes:
-        content = self._response.content
-        if content.is_eof():  # all of it has come with the headers: there is nothing to wait for
-            return await self._gather(content)
         async with asyncio.timeout_at(self.patience.until):
-            return await self._gather(content)
-
-    async def _gather(self, content: aiohttp.StreamReader) -> bytes:
-        gathered = Gathered(self.status, self.headers)
-        unpack = unpacker(self.headers).feed
-        while packed := await content.readany():
-            if any(gathered.full(piece) for piece in unpack(packed)):
-                break
-        return gathered.content()
+            return await _gathered(self.status, self.headers, self._response.content)
 
     async def drain(self) -> None:
         if not self._response.content.at_eof():
             with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(LAST_BYTES):
                     await self._response.content.readany()
+
+
+async def _gathered(status: int, headers: dict[str, str], content: aiohttp.StreamReader) -> bytes:
+    """A whole body, as far as it is wanted."""
+    gathered = Gathered(status, headers)
+    unpack = unpacker(headers).feed
+    while packed := await content.readany():
+        if any(gathered.full(piece) for piece in unpack(packed)):
+            break
+    return gathered.content()
 
 
 def _can_go(proxy: str | None) -> bool:
@@ -168,6 +177,16 @@ class _Leaving:
 
 _LEAVING: Final[ContextVar[_Leaving]] = ContextVar("rotor_leaving")
 """The exchange that is looking for a connection in this context."""
+
+
+def _leaving() -> _Leaving:
+    leaving = _Leaving()
+    _LEAVING.set(leaving)
+    return leaving
+
+
+_PROBLEMS: Final = (aiohttp.ClientError, OSError, ValueError, UnpackError)
+"""What the library raises, a deadline's end (`TimeoutError`) among it."""
 
 
 class _Connector(aiohttp.TCPConnector):
