@@ -26,6 +26,10 @@ def _no_headers() -> Mapping[str, str]:
     return _NO_HEADERS
 
 
+def _nothing_extra() -> Mapping[str, Any]:
+    return _NO_HEADERS
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider reports them. `cached` and `reasoning` are parts of input and output, not beside them."""
@@ -42,21 +46,27 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """`arguments` is the text that the model wrote: JSON, unless the model failed at it."""
+    """`arguments` is the text that the model wrote: JSON, unless the model failed at it.
+
+    `extra`: what its provider wants back with the call, by the provider's name (`{"google": {"thought_signature": ...}}`);
+    in a request's messages it stands on the tool call as `extra_content`.
+    """
 
     id: str | None
     name: str
     arguments: str
+    extra: Mapping[str, Any] = field(default_factory=_nothing_extra, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a tool call; pieces of one call share `index`."""
+    """A piece of a tool call; pieces of one call share `index`. `extra` as for a whole one, in any one piece of it."""
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    extra: Mapping[str, Any] = field(default_factory=_nothing_extra, hash=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

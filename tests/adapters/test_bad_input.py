@@ -30,7 +30,7 @@ from tests.adapters.conftest import (
 from rotor_core._health import Timeouts
 from rotor_core.adapters import http
 from rotor_core.adapters.openai_stream import StreamReader
-from rotor_core.adapters.openai_wire import WireError
+from rotor_core.adapters.wire import WireError
 
 MB = 1024 * 1024
 

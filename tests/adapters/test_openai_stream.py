@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters.openai_stream import StreamReader
-from rotor_core.adapters.openai_wire import WireError
+from rotor_core.adapters.wire import WireError
 
 
 def event(finish=None, **more) -> str:

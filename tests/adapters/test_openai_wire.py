@@ -5,7 +5,8 @@ import pytest
 
 from rotor_core._outcome import ToolCall, Usage
 from rotor_core._request import Request
-from rotor_core.adapters.openai_wire import WireError, decode, encode, usage_of
+from rotor_core.adapters.openai_wire import decode, encode, usage_of
+from rotor_core.adapters.wire import WireError
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 USER = {"role": "user", "content": "hi"}

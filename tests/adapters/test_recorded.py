@@ -7,7 +7,8 @@ import pytest
 
 from rotor_core._outcome import Chunk, Usage
 from rotor_core.adapters.openai_stream import StreamReader
-from rotor_core.adapters.openai_wire import WireError, decode
+from rotor_core.adapters.openai_wire import decode
+from rotor_core.adapters.wire import WireError
 
 WIRE = Path(__file__).parents[3] / "shared" / "data" / "wire"
 PROVIDERS = "openai groq mistral deepseek together openrouter cerebras xai azure_openai huggingface".split()

@@ -18,7 +18,7 @@ from rotor_core._flow import stream
 from rotor_core._ledger import AS_RESERVED, Refusal, Rejection
 from rotor_core._outcome import Chunk, Failure, ToolCallDelta, Usage
 from rotor_core.adapters.openai_stream import StreamReader
-from rotor_core.adapters.openai_wire import WireError
+from rotor_core.adapters.wire import WireError
 from rotor_core.sandbox import Sandbox
 from rotor_core.stores.memory import MemoryStore
 

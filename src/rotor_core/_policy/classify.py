@@ -247,8 +247,12 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     dated = "eset" in text or not headers.get("retry-after", "0").isdecimal()
     told = tuple((name, headers[name]) for name in (*_READ, *(("date",) if dated else ())) if name in headers)
-    known = isinstance(status, int | None) and len(text) <= _SHORT_BODY
-    return (_remembered if known else _classified)(str(provider).lower(), status, told, text)
+    if len(text) > _SHORT_BODY:
+        return _classified(str(provider).lower(), status, told, text)
+    try:
+        return _remembered(str(provider).lower(), status, told, text)
+    except TypeError:  # a status that is no figure at all, and cannot be remembered by
+        return _classified(str(provider).lower(), None, told, text)
 
 
 _READ: Final = ("retry-after", "retry-after-ms", "x-ratelimit-type")

@@ -113,9 +113,12 @@ class AsyncReply(Protocol):
 
 
 class Transport(Protocol):
-    """Blocking exchanges, from any thread. `timeout` is for all of it, in seconds; `timeouts` are those of a stream."""
+    """Blocking exchanges, from any thread. `timeout` is for all of it, in seconds; `timeouts` are those of a stream.
 
-    def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received: ...
+    `body` None: a GET; else a POST.
+    """
+
+    def send(self, endpoint: Endpoint, body: bytes | None, timeout: float) -> Received: ...
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractContextManager[Reply]: ...
 

@@ -60,7 +60,7 @@ class HttpxTransport:
     def __init__(self) -> None:
         self._pools: PerKey[Key, httpx.HTTPTransport] = PerKey(_open_pool, httpx.HTTPTransport.close)
 
-    def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
+    def send(self, endpoint: Endpoint, body: bytes | None, timeout: float) -> Received:
         with self._exchange(endpoint, body, Patience.whole(timeout, time.monotonic)) as reply:
             return Received(reply.status, reply.headers, reply.read())
 
@@ -68,7 +68,9 @@ class HttpxTransport:
         return self._exchange(endpoint, body, Patience(timeouts, time.monotonic))
 
     @contextmanager
-    def _exchange(self, endpoint: Endpoint, body: bytes, patience: Patience) -> Generator[_HttpxReply, None, None]:
+    def _exchange(
+        self, endpoint: Endpoint, body: bytes | None, patience: Patience
+    ) -> Generator[_HttpxReply, None, None]:
         leaving = _Leaving()
         waiting = Wait(patience)
         limits = {"connect": Wait(patience, CONNECT), "read": waiting, "write": waiting, "pool": waiting}
@@ -267,11 +269,13 @@ class _Leaving:
         self.told(step, about)
 
 
-def _request(endpoint: Endpoint, body: bytes, extensions: dict[str, Any]) -> httpx.Request:
+def _request(endpoint: Endpoint, body: bytes | None, extensions: dict[str, Any]) -> httpx.Request:
     url = endpoint.native.get("httpx")
     if url is None:
         url = endpoint.native["httpx"] = httpx.URL(endpoint.url)
-    return httpx.Request("POST", url, headers=endpoint.headers, content=body, extensions=extensions)
+    return httpx.Request(
+        "GET" if body is None else "POST", url, headers=endpoint.headers, content=body, extensions=extensions
+    )
 
 
 def _problem(error: Exception, patience: Patience, *, sent: bool) -> ExchangeError:

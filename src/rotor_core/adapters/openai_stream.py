@@ -14,6 +14,7 @@ from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters import openai_wire as wire
 from rotor_core.adapters.json_values import EMPTY, name, string, table
 from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
+from rotor_core.adapters.wire import WireError
 
 OPENING: Final = 400
 """Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
@@ -49,12 +50,12 @@ class StreamReader:
         if self._whole is not None:
             self._whole += piece
             if len(self._whole) > self._events.max_event:
-                raise wire.WireError("a body that is too large")
+                raise WireError("a body that is too large")
             return
         try:
             events = self._events.feed(piece)
         except EventTooLargeError as error:
-            raise wire.WireError(str(error)) from None
+            raise WireError(str(error)) from None
         for event in events:
             if self.done:
                 return
@@ -70,14 +71,14 @@ class StreamReader:
         for event in () if self.done else self._events.end():
             try:
                 chunk = self._take(event)
-            except wire.WireError as error:
+            except WireError as error:
                 if error.error_body is not None:
                     raise
                 break  # the cut went through an event; that it was cut is said below
             if chunk is not None:
                 yield chunk
         if not self.done and self._finish_reason is None:
-            raise wire.WireError("a stream that broke off before its end" if self._begun else "no event stream")
+            raise WireError("a stream that broke off before its end" if self._begun else "no event stream")
         yield self._chunk(finish_reason=self._finish_reason, usage=self._usage)
 
     def _take(self, event: ServerSentEvent) -> Chunk | None:
@@ -86,7 +87,7 @@ class StreamReader:
             self.done = True
             return None
         if event.name == "error":
-            raise wire.WireError("an error in the stream", data.decode("utf-8", "replace"))
+            raise WireError("an error in the stream", data.decode("utf-8", "replace"))
         if not data:
             return None
         body = wire.body_without_error(wire.load(data))

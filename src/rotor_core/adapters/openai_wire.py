@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 from rotor_core._outcome import Answer, ToolCall, ToolCallDelta, Usage
 from rotor_core._request import Request
 from rotor_core.adapters.json_values import EMPTY, count, kind, name, rows, string, table
+from rotor_core.adapters.wire import LiveModel, WireError
 
 _BOM: Final = b"\xef\xbb\xbf"
 _OURS: Final = frozenset({"model", "messages", "stream", "stream_options"})
@@ -25,20 +26,16 @@ _CHOICES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-class WireError(Exception):
-    """What came is no answer. `error_body`: the provider's own account of what went wrong, when it gave one."""
-
-    def __init__(self, problem: str, error_body: str | None = None) -> None:
-        super().__init__(problem)
-        self.error_body = error_body
-
-
 # ---- a request to bytes -------------------------------------------------------------------------------------------
 
 
 def encode(model: str, request: Request, *, stream: bool) -> bytes:
     """The body to send. Raises TypeError or ValueError if something in the request cannot be written as JSON."""
-    body = body_of(model, request, stream=stream)
+    return to_bytes(body_of(model, request, stream=stream))
+
+
+def to_bytes(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON. Raises TypeError or ValueError if something in it cannot be written so."""
     try:
         return _to_json(body).encode()
     except UnicodeEncodeError:  # half a surrogate pair: it can be escaped, though not encoded
@@ -251,3 +248,24 @@ def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int:
         if found := count(usage.get(one)):
             return found
     return 0
+
+
+# ---- the list of models -------------------------------------------------------------------------------------------
+
+
+def models_of(content: bytes) -> tuple[LiveModel, ...]:
+    """The answer to `GET /models`: an object with `data`, or (Together) the bare list. Raises `WireError`."""
+    body = load(content)
+    listed = rows(table(body).get("data")) if isinstance(body, dict) else rows(body)
+    if not isinstance(body, dict | list) or (isinstance(body, dict) and "data" not in body):
+        raise WireError("no list of models")
+    return tuple(_live(table(entry)) for entry in listed if name(table(entry).get("id")))
+
+
+def _live(entry: Mapping[str, Any]) -> LiveModel:
+    """Context by whichever name a provider gives it: Groq `context_window`, Mistral `max_context_length`, others as here."""
+    return LiveModel(
+        string(entry.get("id")),
+        context=_first(entry, ("context_length", "context_window", "max_context_length")) or None,
+        max_output=_first(entry, ("max_output_length", "max_completion_tokens")) or None,
+    )
