@@ -15,6 +15,8 @@ from typing import Any
 WHOLE = (
     "src/rotor_core/_flow.py",
     "src/rotor_core/_acquire.py",
+    "src/rotor_core/_attempts.py",
+    "src/rotor_core/_hedge.py",
     "src/rotor_core/_settle.py",
     "src/rotor_core/_policy/",
     "src/rotor_core/_state/",

@@ -234,7 +234,7 @@ def _won(work: Work, progress: Progress, contest: _Contest, winner: _Runner, ans
 
 def _outrun(work: Work, first: _Runner, at: float, usage: Usage | None) -> Flow[None]:
     """Let health know that the first was too slow. `usage`: of the one that answered, for the first would have said as much."""
-    tokens = usage.output_tokens if usage else None
+    tokens = usage.charged_output if usage else None
     turns = yield from finish(first.reservation.id, Ending(None, at - first.started, output_tokens=tokens, outrun=True))
     for turn in turns:
         deployment = work.deployments[first.reservation.deployment]

@@ -32,16 +32,32 @@ def _nothing_extra() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them. `cached` and `reasoning` are parts of input and output, not beside them."""
+    """Tokens as the provider reports them: its prompt count and its completion count. `cached` is a part of the input.
+
+    `reasoning` is a part of the output, but for who leaves it out of the completion. What a provider counts in its total
+    and in neither of the two is `beside_input` (Mistral: audio) or `beside_output` (xAI: reasoning): it is charged too.
+    """
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    beside_input: int = 0
+    beside_output: int = 0
+
+    @property
+    def charged_input(self) -> int:
+        """All that went in, as limits and prices count it."""
+        return self.input_tokens + self.beside_input
+
+    @property
+    def charged_output(self) -> int:
+        """All that came out, likewise."""
+        return self.output_tokens + self.beside_output
 
     @property
     def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+        return self.charged_input + self.charged_output
 
 
 @dataclass(frozen=True, slots=True)

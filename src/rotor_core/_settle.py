@@ -40,11 +40,11 @@ def settle(
         )
     elif usage is not None:
         cost = (
-            deployment.price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+            deployment.price.cost(usage.charged_input, usage.charged_output, usage.cached_tokens)
             if deployment.price
             else None
         )
-        used = Used(1, usage.input_tokens, usage.output_tokens, cost)
+        used = Used(1, usage.charged_input, usage.charged_output, cost)
         lessons = yield from settle_as(reservation.id, used, outcome.seconds, told)
     else:
         lessons = yield from settle_as(reservation.id, AS_RESERVED, outcome.seconds or None, told)
@@ -60,7 +60,7 @@ def ending_of(outcome: Outcome) -> Ending:
         return Ending(None if outcome.excused else blame(failure), outcome.seconds)
     if outcome.usage is None and not outcome.seconds:
         return Ending(None)
-    tokens = outcome.usage.output_tokens if outcome.usage else None
+    tokens = outcome.usage.charged_output if outcome.usage else None
     return Ending("", outcome.seconds, outcome.first_chunk, tokens, outcome.silence)
 
 

@@ -185,14 +185,14 @@ def test_text_and_reasoning_are_told_apart(message, text, reasoning):
         ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(5, 2)),
         ({"input_tokens": 5, "output_tokens": 2}, Usage(5, 2)),
         (
-            # xAI: reasoning is in the total alone
+            # xAI: reasoning is in the total alone; it is charged, and not in the completion count
             {
                 "prompt_tokens": 390,
                 "completion_tokens": 26,
                 "total_tokens": 513,
                 "completion_tokens_details": {"reasoning_tokens": 97},
             },
-            Usage(390, 123, 0, 97),
+            Usage(390, 26, 0, 97, beside_output=97),
         ),
         (
             # Mistral: so is audio
@@ -202,7 +202,7 @@ def test_text_and_reasoning_are_told_apart(message, text, reasoning):
                 "total_tokens": 585,
                 "prompt_tokens_details": {"audio_tokens": 375},
             },
-            Usage(384, 201),
+            Usage(9, 201, beside_input=375),
         ),
         ({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 99}, Usage(5, 2)),
         ({}, None),

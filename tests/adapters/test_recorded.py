@@ -46,11 +46,10 @@ def naive_usage(usage: dict | None) -> Usage | None:
     )
     reasoning = made.get("reasoning_tokens") or 0
     prompt, completion, total = usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
-    if total == prompt + completion + reasoning:  # xAI's way of counting
-        completion = total - prompt
-    if total == prompt + completion + (given.get("audio_tokens") or 0):  # Mistral's
-        prompt = total - completion
-    return Usage(prompt, completion, cached or 0, reasoning)
+    beside = total - prompt - completion
+    beside_output = reasoning if beside == reasoning else 0  # xAI's way of counting
+    beside_input = beside if not beside_output and beside == (given.get("audio_tokens") or 0) else 0  # Mistral's
+    return Usage(prompt, completion, cached or 0, reasoning, beside_input, beside_output)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

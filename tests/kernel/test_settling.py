@@ -1,7 +1,7 @@
 """What a settled call tells the ledger of limits, and what the ledger says it has learned."""
 
 import pytest
-from tests.kernel.made import Script, answer, deployment, failure, reservation, work
+from tests.kernel.made import PAID, Script, answer, deployment, failure, reservation, work
 
 from rotor_core import _commands as c
 from rotor_core._flow import run, settle, stream
@@ -107,3 +107,16 @@ def test_quotas_that_are_one_are_said_and_are_no_reason_to_rest_for_less():
     assert (event.request, event.pool, event.quotas) == ("r", "main", ("auto:p", "auto:q"))
     assert event.evidence == "they move together"
     assert script.of(c.Rest)[0].until == 105.0
+
+
+def test_what_a_provider_leaves_out_of_its_counts_is_charged_all_the_same():
+    """xAI's reasoning, Mistral's audio: in the total alone."""
+    script = Script({})
+    usage = Usage(9, 26, reasoning_tokens=97, beside_input=375, beside_output=97)
+
+    cost = script.play(settle(deployment(price=PAID), reservation(), Outcome(usage, None, 0.5)))
+
+    [settled] = script.of(c.Settle)
+    assert (settled.used.input_tokens, settled.used.output_tokens) == (384, 123)
+    assert cost == pytest.approx(PAID.cost(384, 123))
+    assert usage.total_tokens == 384 + 123

@@ -227,13 +227,10 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     cached = count(given.get("cached_tokens")) or _first(usage, _CACHED)
     reasoning = count(made.get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
     beside = count(usage.get("total_tokens")) - input_tokens - output_tokens
-    if beside > 0:
-        # xAI leaves reasoning out of the completion, and Mistral audio out of the prompt; only the total has them.
-        if beside == reasoning:
-            output_tokens += beside
-        elif beside == count(given.get("audio_tokens")):
-            input_tokens += beside
-    return Usage(input_tokens, output_tokens, cached, reasoning)
+    # xAI leaves reasoning out of the completion, and Mistral audio out of the prompt; only the total has them.
+    beside_output = beside if 0 < beside == reasoning else 0
+    beside_input = beside if 0 < beside == count(given.get("audio_tokens")) and not beside_output else 0
+    return Usage(input_tokens, output_tokens, cached, reasoning, beside_input, beside_output)
 
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")

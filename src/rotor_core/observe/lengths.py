@@ -35,14 +35,14 @@ class Calibration:
         if not isinstance(event, Answered) or event.usage is None or event.demand is None:
             return
         deployment = self._deployments.get(event.deployment)
-        if deployment is None or event.usage.output_tokens <= 0:
+        if deployment is None or event.usage.charged_output <= 0:
             return
         demand, usage, model = event.demand, event.usage, deployment.model.name
-        cut = demand.max_tokens is not None and usage.output_tokens >= demand.max_tokens
+        cut = demand.max_tokens is not None and usage.charged_output >= demand.max_tokens
         with self._lock:
             self._seen += 1
-            self._lengths.answered(model, demand.task, -(-usage.output_tokens // demand.answers), cut=cut)
-            self._lengths.read(model, demand.input_tokens, usage.input_tokens)
+            self._lengths.answered(model, demand.task, -(-usage.charged_output // demand.answers), cut=cut)
+            self._lengths.read(model, demand.input_tokens, usage.charged_input)
 
     def expect(
         self, models: Models, task: str, *, estimated: int, asked: int | None = None, answers: int = 1
