@@ -216,3 +216,19 @@ def test_the_chunks_are_the_same_however_the_bytes_are_cut(cuts):
         return [(c.text, c.reasoning, c.tool_calls, c.finish_reason, c.usage) for c in chunks]
 
     assert told(read(*pieces)) == told(read(STREAM))
+
+
+@pytest.mark.parametrize("events", [b"", b'data: {"type":"message-start"}\n\ndata: {"delta":{"text":"hi"}}\n\n'])
+def test_a_stream_that_ends_without_an_answer_in_it_is_no_empty_answer(events):
+    reader = StreamReader()
+    assert not [chunk for chunk in reader.feed(events + b"data: [DONE]\n\n") if chunk.has_content]
+
+    with pytest.raises(WireError, match="without an answer"):
+        list(reader.end())
+
+
+def test_a_stream_that_has_said_something_may_leave_out_why_it_ended():
+    reader = StreamReader()
+    [*reader.feed(b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n')]
+
+    assert [chunk.finish_reason for chunk in reader.end()] == [None]

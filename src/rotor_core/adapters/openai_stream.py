@@ -30,7 +30,7 @@ class StreamReader:
         self.done = False
         self.notes = 0
         """How often something of the whole answer was said that was not known: its usage, why it ended."""
-        self._begun = False
+        self._begun = self._said = False
         self.opening = b""
         self._headers = headers
         self._events = EventParser()
@@ -79,6 +79,8 @@ class StreamReader:
                 yield chunk
         if not self.done and self._finish_reason is None:
             raise WireError("a stream that broke off before its end" if self._begun else "no event stream")
+        if self._finish_reason is None and not self._said:
+            raise WireError("a stream that ended without an answer in it")
         yield self._chunk(finish_reason=self._finish_reason, usage=self._usage)
 
     def _take(self, event: ServerSentEvent) -> Chunk | None:
@@ -118,6 +120,7 @@ class StreamReader:
         text = text or string(delta.get("refusal"))
         reasoning = thoughts + wire.reasoning_of(delta)
         calls = wire.deltas_of(delta.get("tool_calls"))
+        self._said = self._said or bool(text or reasoning or calls)
         if text or reasoning or calls or self._headers:
             return self._chunk(text, reasoning, calls)
         return None
