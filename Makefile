@@ -9,7 +9,7 @@ STAMP := $(VENV)/.set-up
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := constraints.txt
 
-.PHONY: help setup demo test lint types unit format bench clean
+.PHONY: help setup demo test lint types unit format bench record clean
 
 help:
 	@echo "make demo    set up, then rotate a LangChain chain over limited providers on loopback"
@@ -51,6 +51,10 @@ bench: setup
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/adapter.py
+
+# At the real providers whose keys stand in the environment, at the sandbox for the others.
+record: setup
+	$(BIN)/python tools/record.py $(RECORD)
 
 clean:
 	rm -rf $(VENV) .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

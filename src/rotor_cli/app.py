@@ -19,10 +19,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "demo": ("rotor_cli.demo.command", "Watch a chain rotate over limited providers."),
         "chat": ("rotor_cli.chat", "Answer one prompt."),
+        "check": ("rotor_cli.check", "Look at plugins, configuration, keys and the store."),
         "status": ("rotor_cli.status", "Show every deployment as it stands."),
         "limits": ("rotor_cli.limits", "Show every limit, what is taken of it, and whence it is known."),
         "reset": ("rotor_cli.reset", "Forget rests and learned limits."),
         "explain": ("rotor_cli.explain", "Say who would answer, and why not the others."),
+        "catalog": ("rotor_cli.catalog", "Show what is known of providers and models, and since when."),
         "sandbox": ("rotor_cli.sandbox", "Run imitations of providers on this machine."),
         "config": ("rotor_cli.config", "Write, check and describe rotor.yaml."),
     }

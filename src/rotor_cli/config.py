@@ -19,7 +19,7 @@ from rotor_core._engine import reach_store, without_password
 from rotor_core.catalog.check import check as judge
 from rotor_core.catalog.problems import Finding
 from rotor_core.catalog.schema import json_schema
-from rotor_core.catalog.sources import catalog_from, found_config
+from rotor_core.catalog.sources import catalog_from, found_config, found_refreshed, today
 from rotor_core.catalog.starter import starter
 from rotor_core.plugins import Plugins, installed
 from rotor_core.stores.sqlite import SqliteStore
@@ -61,14 +61,21 @@ def _findings(file: Path | None) -> tuple[str, Sequence[Finding]]:
     source = found_config(os.environ) if file is None else file
     name = "the environment (no rotor.yaml was found)" if source is None else str(source)
     findings = judge(
-        source, environ=os.environ, specs=plugins.providers, rankings=plugins.rankings, schemes=plugins.stores
+        source,
+        environ=os.environ,
+        specs=plugins.providers,
+        rankings=plugins.rankings,
+        schemes=plugins.stores,
+        offered=plugins.rules,
+        refreshed=found_refreshed(os.environ),
+        today=today(),
     )
     if all(f.level != "error" for f in findings):
-        findings = (*findings, *_store_findings(file, plugins))
+        findings = (*findings, *store_findings(file, plugins))
     return name, findings
 
 
-def _store_findings(file: Path | None, plugins: Plugins) -> Iterator[Finding]:
+def store_findings(file: Path | None, plugins: Plugins) -> Iterator[Finding]:
     """Whether the store is there. A ledger in a file that is not there yet is made when it is first used."""
     catalog = catalog_from(file, os.environ, plugins.providers, plugins.rankings, plugins.stores)
     try:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Pool,
         Price,
         Provider,
+        Rule,
         Seat,
         Secret,
     )
@@ -111,6 +112,7 @@ __all__ = (
     "Rotated",
     "Rotor",
     "RotorError",
+    "Rule",
     "Seat",
     "Secret",
     "Selected",
@@ -176,6 +178,7 @@ _HOME: Final = {
             "Pool",
             "Price",
             "Provider",
+            "Rule",
             "Seat",
             "Secret",
         ),

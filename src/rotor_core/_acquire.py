@@ -117,6 +117,11 @@ class Progress:
     continuing: bool = False
 
     @property
+    def calls(self) -> int:
+        """Attempts that were calls: what no format could carry was never sent."""
+        return sum(a.failure is None or not a.failure.unfit for a in self.attempts)
+
+    @property
     def number(self) -> int:
         """The number of the attempt that is under way or comes next."""
         return len(self.attempts) + 1

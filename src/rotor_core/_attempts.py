@@ -16,7 +16,7 @@ from rotor_core._health import Guards
 from rotor_core._ledger import Demand, Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
-from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on
+from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, unfit_too
 from rotor_core._settle import settle
 
 
@@ -44,7 +44,7 @@ def patience(
     longest = work.timeout or work.deployments[reservation.deployment].provider.timeout
     left = None if work.deadline is None else work.deadline - at
     cut_off = sum(a.failure is not None and a.failure.kind == "timeout" for a in progress.attempts)
-    return progress.guards, longest, left, 1 + cut_off, work.max_attempts - progress.number
+    return progress.guards, longest, left, 1 + cut_off, work.max_attempts - 1 - progress.calls
 
 
 def next_seat(work: Work, progress: Progress) -> Flow[Reservation]:
@@ -122,8 +122,12 @@ def failed(
 
 def goes_on(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[str | None]:
     """Make ready for another attempt, and return None; or why there is none, as the end of a sentence ("" if that is plain)."""
-    if not may_go_on(error.failure, len(progress.attempts), work.max_attempts):
+    if not may_go_on(error.failure, progress.calls, work.max_attempts):
         return ""
+    if error.failure.unfit:
+        failed = work.deployments[reservation.deployment]
+        progress.exclude |= unfit_too(failed, work.deployments.values())
+        return None
     if blame(error.failure) is not None:
         if not (yield from may_retry()):
             return "; it was not tried again, because too many requests fail at this moment"

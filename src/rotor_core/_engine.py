@@ -24,7 +24,7 @@ from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
 from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
-from rotor_core.plugins import Plugins, resolve
+from rotor_core.plugins import Plugins, adapter_of, resolve
 from rotor_core.stores.base import Store
 
 logger = logging.getLogger("rotor")
@@ -87,7 +87,7 @@ class Engine:
                 if spec is None:
                     known = ", ".join(sorted(self.plugins.providers))
                     raise ConfigError("there is no such adapter", key="adapter", value=name, expected=known)
-                self._adapters[name] = resolve(spec.adapter)()
+                self._adapters[name] = adapter_of(spec)
             return self._adapters[name]
 
     def close(self) -> None:

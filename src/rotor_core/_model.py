@@ -188,13 +188,19 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One of the user's rules: every condition that is set must hold, then every effect that is set acts."""
+    """Every condition that is set must hold, then every effect that is set acts.
+
+    Conditions: more than `tokens_over` input tokens; the `task`; a complexity (0 to 1) above `complexity_over`. Effects:
+    models with a context of fewer than `require_context` tokens are out; those of `prefer_category` (tiny, small, large,
+    reasoning) go first. `source`: `config` for the user's own, else the plugin's name; the user's own win.
+    """
 
     tokens_over: int | None = None
     task: str | None = None
     complexity_over: float | None = None
     require_context: int | None = None
     prefer_category: str | None = None
+    source: str = "config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +233,21 @@ class Policy:
     hedge: Literal["never", "auto"] = "never"
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A model that its provider has shut down. `on`: the day (ISO date); `use`: `provider/model` in its place; None: not known."""
+
+    on: str | None = None
+    use: str | None = None
+
+    def __str__(self) -> str:
+        return "was shut down" + (f" on {self.on}" if self.on else "")
+
+
+def _none_retired() -> Mapping[str, Retired]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """Everything that a request can be answered from. `digest` tells equal configurations, secrets included, apart from others."""
@@ -240,3 +261,5 @@ class Catalog:
     digest: str = ""
     source: str = "configuration"
     """Where it was read from, for messages: a file's path, `environment`, `configuration`."""
+    retired: Mapping[str, Retired] = field(default_factory=_none_retired)
+    """Models that are gone, by `provider/model`, so that asking for one can say what to use."""

@@ -122,7 +122,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a call failed, in the provider's own terms. `retry_after` is in seconds, `per` a period's name or None."""
+    """How a call failed, in the provider's own terms. `retry_after` is in seconds, `per` a period's name or None.
+
+    `unfit`: nothing was sent, because this provider's format cannot carry the request; another one's may.
+    """
 
     kind: FailureKind
     unit: FailedUnit | None = None
@@ -134,6 +137,7 @@ class Failure:
     scope: Scope = "unknown"
     status: int | None = None
     message: str = ""
+    unfit: bool = False
 
     @property
     def severity(self) -> Severity:
@@ -143,7 +147,7 @@ class Failure:
     @property
     def retryable(self) -> bool:
         """Whether the same request might succeed later or elsewhere: with another key, another model, another provider."""
-        return self.kind not in _FINAL
+        return self.unfit or self.kind not in _FINAL
 
     @property
     def advice(self) -> str:
@@ -152,6 +156,8 @@ class Failure:
 
     def advice_for(self, deployment: str | None) -> str:
         """The same, with the id of the deployment that failed in the command that it names, if it names one."""
+        if self.unfit:
+            return "use a model of another provider for it, or leave out what this one cannot be told"
         wait = "wait" if self.retry_after is None else f"wait {_span(self.retry_after)}"
         again = f"`rotor reset {deployment or '<deployment>'}`"
         return _ADVICE[self.kind].format(wait=wait, again=again, size=self._size())

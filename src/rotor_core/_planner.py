@@ -107,6 +107,11 @@ class Planner:
         pinned = tuple(Seat(d) for d in self._catalog.deployments.values() if name in (d.name, d.id))
         if pinned:
             return pinned
+        gone = self._catalog.retired.get(name)
+        if gone is not None:
+            expected = f"{gone.use}, which replaces it" if gone.use else "another model"
+            problem = f"this model {gone}"
+            raise ConfigError(problem, file=self._catalog.source, key="model", value=name, expected=expected)
         models = dict.fromkeys(d.name for d in self._catalog.deployments.values())
         known = [*self._catalog.pools, *models]
         from difflib import get_close_matches  # noqa: PLC0415  only for this

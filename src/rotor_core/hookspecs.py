@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 
 if TYPE_CHECKING:
-    from rotor_core._policy.classify import Rule as ErrorRule
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from rotor_core._model import Rule
+    from rotor_core._policy.classify import ErrorRule
     from rotor_core._policy.rank import Ranking
     from rotor_core.adapters.base import Adapter
     from rotor_core.stores.base import Store
@@ -34,7 +38,8 @@ class ProviderSpec:
 
     `adapter`: a factory, or `module:attribute` naming one, imported when first needed. `env`: the names under which its
     key may stand in the environment (numbered ones follow from them). `base_url` None: the user has to give one.
-    `catalog`: models, plans and limits in the shape of one provider's section in `rotor.yaml`. `errors`: its dialect, what
+    `catalog`: models, plans and limits in the shape of one provider's section in `rotor.yaml`, with the sources of their
+    figures (`docs/catalog.md`): a mapping, or the TOML file that has it, which is read when it is first needed. `errors`: its dialect, what
     its errors say differently from everybody else's; these rules come before the general ones of `classify_failure`.
     """
 
@@ -42,7 +47,7 @@ class ProviderSpec:
     adapter: str | Callable[[], Adapter]
     base_url: str | None = None
     env: tuple[str, ...] = ()
-    catalog: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    catalog: Mapping[str, Any] | Path | Traversable = field(default_factory=lambda: MappingProxyType({}))
     errors: tuple[ErrorRule, ...] = ()
 
 
@@ -56,17 +61,48 @@ class StoreSpec:
 
 @hookspec
 def rotor_providers() -> Iterable[ProviderSpec]:
-    """Providers that this plugin can speak to. Since 0.1."""
+    """Providers that this plugin can speak to. Since 0.1.
+
+    A name that two plugins offer belongs to the plugin that is called so, else to the first; the other is told.
+
+        @hookimpl
+        def rotor_providers():
+            return [ProviderSpec("acme", adapter="rotor_acme.adapter:Acme", env=("ACME_API_KEY",))]
+    """
     raise AssertionError("a specification is not called")
 
 
 @hookspec
 def rotor_stores() -> Iterable[StoreSpec]:
-    """Places where a ledger can live. Since 0.1."""
+    """Places where a ledger can live, by the scheme of their URLs. Since 0.1.
+
+    @hookimpl
+    def rotor_stores():
+        return [StoreSpec("acme", factory="rotor_acme.store:AcmeStore.named")]
+    """
     raise AssertionError("a specification is not called")
 
 
 @hookspec
 def rotor_rankings() -> Iterable[Ranking]:
-    """Orders over candidates, to be named by `policy.ranking`. Since 0.1."""
+    """Orders over candidates, to be named by `policy.ranking`. Since 0.1.
+
+    @hookimpl
+    def rotor_rankings():
+        return [Ranking("widest", "the largest context first", lambda d: -(d.model.context or 0), lambda standing: 0.0)]
+    """
+    raise AssertionError("a specification is not called")
+
+
+@hookspec
+def rotor_rules() -> Iterable[Rule]:
+    """Rules such as stand under `rules` in `rotor.yaml`: when all conditions hold, the effects act. Since 0.1.
+
+    They come after the user's own: where one of the user's requires a context or prefers a category, these do not.
+    `policy.plugin_rules: ignored` leaves them out.
+
+        @hookimpl
+        def rotor_rules():
+            return [Rule(task="code", complexity_over=0.6, prefer_category="reasoning")]
+    """
     raise AssertionError("a specification is not called")

@@ -69,7 +69,7 @@ class Rotor:
         from rotor_core.catalog.sources import catalog_from  # noqa: PLC0415  what reads files is not needed before
 
         plugins = installed()
-        catalog = catalog_from(config, os.environ, plugins.providers, plugins.rankings, plugins.stores)
+        catalog = catalog_from(config, os.environ, plugins.providers, plugins.rankings, plugins.stores, plugins.rules)
         engine = share(catalog, plugins)
         try:
             return cls(engine, config)

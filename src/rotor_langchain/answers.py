@@ -6,7 +6,7 @@ about the whole (who answered, why it ended, what it used) is said once, in a la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.exceptions import OutputParserException
@@ -17,7 +17,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from rotor_core._outcome import Answer, Chunk, ToolCall, Usage
+from rotor_core._outcome import Answer, Chunk, ToolCall, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
     from rotor_core._flow import Result  # the kernel is imported with the first engine: see `chat_model`
@@ -53,12 +53,26 @@ def _message(answer: Answer, said: dict[str, Any]) -> AIMessage:
     calls, invalid = _parse_calls(answer.tool_calls) if answer.tool_calls else ([], [])
     return AIMessage(
         content=answer.text,
-        additional_kwargs={"reasoning_content": answer.reasoning} if answer.reasoning else {},
+        additional_kwargs=_beside(answer.reasoning, enumerate(answer.tool_calls)),
         tool_calls=calls,
         invalid_tool_calls=invalid,
         usage_metadata=usage_metadata(answer.usage),
         response_metadata=said,
     )
+
+
+EXTRA = "extra_content"
+"""Where a message keeps what a provider wants back with its tool calls: by each call's id, or its place where it has none."""
+
+
+def _beside(reasoning: str, calls: Iterable[tuple[int, ToolCall | ToolCallDelta]]) -> dict[str, Any]:
+    """What a message says beside its content: `reasoning_content`, and `extra_content` for calls that have some.
+
+    Pieces of a stream are merged by LangChain, key by key, so each call's part comes through as it was.
+    """
+    said: dict[str, Any] = {"reasoning_content": reasoning} if reasoning else {}
+    extra = {call.id or str(place): dict(call.extra) for place, call in calls if call.extra}
+    return {**said, EXTRA: extra} if extra else said
 
 
 def _parse_calls(calls: Sequence[ToolCall]) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
@@ -102,7 +116,7 @@ def to_chunk(chunk: Chunk, calls_from: int = 0) -> ChatGenerationChunk | None:
     else:
         message = AIMessageChunk(
             content=chunk.text,
-            additional_kwargs={"reasoning_content": chunk.reasoning} if chunk.reasoning else {},
+            additional_kwargs=_beside(chunk.reasoning, ((delta.index, delta) for delta in chunk.tool_calls)),
             tool_call_chunks=[
                 tool_call_chunk(name=d.name, args=d.arguments, id=d.id, index=d.index + calls_from)
                 for d in chunk.tool_calls
@@ -156,7 +170,7 @@ def about(result: Result, finish_reason: str | None) -> dict[str, Any]:
             "provider": deployment.provider.name,
             "model": deployment.model.name,
             "credential": deployment.credential.id,
-            "attempts": len(result.attempts),
+            "attempts": sum(a.failure is None or not a.failure.unfit for a in result.attempts),
             "waited_s": round(result.waited, 3),
             "estimated_tokens": demand.input_tokens + demand.output_tokens,
             "cost_usd": result.cost_usd,

@@ -1,7 +1,8 @@
 """LangChain's messages as OpenAI's dicts: by hand where the content is a text, by LangChain's own converter elsewhere.
 
 History may have been written by any provider. What only its author understands (thinking and its signature, a block
-of its own making) is left out on the way; tool ids are kept; the messages themselves are never changed.
+of its own making) is left out on the way; tool ids are kept, and so is what came with a tool call to be sent back with
+it: the wires know whose it is. The messages themselves are never changed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from langchain_core.messages import (
 )
 
 from rotor_core._errors import ConfigError
+from rotor_langchain.answers import EXTRA
 
 Wire = dict[str, Any]
 
@@ -88,10 +90,26 @@ def _assistant(message: BaseMessage) -> Wire:
     calls += [_call(c.get("id"), c.get("name"), c.get("args") or "") for c in message.invalid_tool_calls]
     if calls:
         wire["content"] = text or None
-        wire["tool_calls"] = calls
+        wire["tool_calls"] = _with_extra(calls, message.additional_kwargs)
     if message.name:
         wire["name"] = message.name
     return wire
+
+
+def _with_extra(calls: list[Wire], said: Mapping[str, Any]) -> list[Wire]:
+    """The calls with what their provider wants back with them, as `extra_content`: as `answers` kept it, or Google's own adapter."""
+    extra: Mapping[str, Any] = said.get(EXTRA) or {}
+    signatures: Mapping[str, Any] = said.get(_GOOGLES) or {}
+    for place, call in enumerate(calls):
+        if found := extra.get(call["id"] or "") or extra.get(str(place)):
+            call["extra_content"] = found
+        elif signature := signatures.get(call["id"] or ""):
+            call["extra_content"] = {"google": {"thought_signature": signature}}
+    return calls
+
+
+_GOOGLES: Final = "__gemini_function_call_thought_signatures__"
+"""Where LangChain's adapter for Gemini keeps thought signatures, by the ids of the calls."""
 
 
 def _call(id: str | None, name: str | None, arguments: str) -> Wire:  # noqa: A002  the wire's own word

@@ -103,6 +103,7 @@ def _seat(
             specs={**plugins.providers, ADAPTER: _SPEC},
             rankings=plugins.rankings,
             schemes=plugins.stores,
+            offered=plugins.rules,
         )
     except ConfigError as error:
         inner = (f"providers.{provider}.models.{name}", f"providers.{provider}.keys[0]", f"pools.{POOL}[0]")

@@ -84,6 +84,31 @@ def test_pieces_of_parallel_tool_calls_keep_their_index():
     ]
 
 
+def test_calls_that_all_have_the_number_0_are_told_apart_by_their_ids():
+    def piece(**more) -> str:
+        return event(delta={"tool_calls": [more]})
+
+    chunks = read(
+        piece(index=0, id="a", function={"name": "f", "arguments": "{"}),
+        piece(index=0, id="a", function={"name": "f", "arguments": "}"}),
+        piece(index=0, id="b", function={"name": "g", "arguments": "{"}),
+        piece(index=0, function={"arguments": "}"}),
+        piece(index=1, id="c", function={"name": "h", "arguments": "{}"}),
+        piece(index=0, id="d", function={"name": "i", "arguments": "{}"}),
+        event("tool_calls"),
+        DONE,
+    )
+    found = [(d.index, d.id, d.arguments) for c in chunks for d in c.tool_calls]
+    assert found == [(0, "a", "{"), (0, "a", "}"), (1, "b", "{"), (1, None, "}"), (2, "c", "{}"), (3, "d", "{}")]
+
+
+def test_an_id_that_changes_without_a_name_is_the_same_call():
+    pieces = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}]
+    pieces += [{"index": 0, "id": "b", "function": {"arguments": "}"}}]
+    chunks = read(*(event(delta={"tool_calls": [one]}) for one in pieces), event("tool_calls"), DONE)
+    assert [d.index for c in chunks for d in c.tool_calls] == [0, 0]
+
+
 def test_whole_tool_calls_without_an_index_are_counted():
     calls = [{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}, {"id": "b", "function": {"name": "g"}}]
     chunks = read(event(delta={"tool_calls": calls}), event("tool_calls"), DONE)

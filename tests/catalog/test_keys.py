@@ -100,7 +100,7 @@ def test_with_nothing_left_the_missing_key_is_the_error(refused, written) -> Non
 def test_without_any_key_the_error_lists_where_one_was_looked_for(refused) -> None:
     error = refused(None, {"SOMETHING": "else"})
     assert "no API key was found" in str(error)
-    assert all(name in str(error) for name in ("ACME_KEY", "ACME_API_KEY", "OTHER_API_KEY"))
+    assert "ACME_KEY or OTHER_API_KEY" in str(error)  # the first that each provider's plugin names
 
 
 def test_a_file_of_version_and_store_alone_works_with_keys_in_the_environment(read, written) -> None:

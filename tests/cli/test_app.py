@@ -31,13 +31,13 @@ def one_line(text: str) -> str:
 def test_help_lists_the_commands_in_the_order_in_which_a_newcomer_wants_them() -> None:
     result = run("--help")
     names = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
-    assert names == ["demo", "chat", "status", "limits", "reset", "explain", "sandbox", "config"]
+    assert names == ["demo", "chat", "check", "status", "limits", "reset", "explain", "catalog", "sandbox", "config"]
     assert result.exit_code == 0
 
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "chat", "status", "limits", "reset", "explain", "sandbox", "config init", "config check", "config schema"],
+    ["demo", "chat", "check", "status", "limits", "reset", "explain", "sandbox", "config init", "config check", "config schema"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.kernel.made import Script, answer, deployment, failure, reservation, work
 
 from rotor_core import _commands as c
-from rotor_core._errors import AttemptsFailed, NoCandidates
+from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
 from rotor_core._flow import Progress, acquire, run, stream
 from rotor_core._health import FAILING, NO_BAR, NO_GUARDS, Bar, Ending, Guards, Turn
 from rotor_core._ledger import NOTHING_USED, Refusal, Rejection
+from rotor_core._model import Policy
 from rotor_core._policy.plan import regardless
 from rotor_core._request import Request
 
@@ -333,3 +336,43 @@ def test_the_deadline_that_comes_before_a_backoff_ends_the_story():
 
 def test_progress_counts_attempts_from_one():
     assert Progress().number == 1
+
+
+def unfit(message: str = "it cannot be told") -> ProviderError:
+    return failure("bad_request", request_sent=False, message=message, unfit=True)
+
+
+def test_what_one_providers_format_cannot_carry_goes_to_the_next_and_is_no_call():
+    script = Script({c.Reserve: [reservation(), reservation("b/m#1", number=2)], c.Call: [unfit(), answer()]})
+    work_of_one = work(A, deployment("b", adapter="another"), policy=Policy(max_attempts=1))
+
+    result = script.play(run(work_of_one, REQUEST))
+
+    assert result.deployment.id == "b/m#1"
+    assert asks(script) == [set(), {"a/m#1"}]
+    assert [x.used for x in script.of(c.Settle)][0] == NOTHING_USED
+    assert script.of(c.Finish)[0].ending.blame is None
+    assert not script.of(c.Rest) + script.of(c.MayRetry)
+
+
+def test_nor_are_those_asked_that_are_told_the_same_way():
+    other_key = replace(A, id="a/m#2")
+    none_left = Refusal(100.0, None, {})
+    script = Script({c.Reserve: [reservation(), none_left], c.Call: unfit("no `seed` here")})
+
+    with pytest.raises(AttemptsFailed, match="it said bad_request") as caught:
+        script.play(run(work(A, other_key), REQUEST))
+
+    assert asks(script)[1] == {"a/m#1", "a/m#2"}
+    [failed] = caught.value.attempts
+    assert failed.failure.retryable
+    assert "another provider" in failed.failure.advice
+
+
+def test_a_request_that_is_wrong_everywhere_still_goes_nowhere():
+    script = Script({c.Reserve: reservation(), c.Call: failure("bad_request", request_sent=False)})
+
+    with pytest.raises(AttemptsFailed):
+        script.play(run(work(A, B), REQUEST))
+
+    assert len(asks(script)) == 1

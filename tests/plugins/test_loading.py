@@ -101,26 +101,26 @@ def test_of_two_with_one_name_the_first_keeps_it_and_both_are_named():
 def test_the_environment_limits_what_loads(monkeypatch):
     entries = [Entry("acme", providers(ProviderSpec("acme", adapter="a:A"))), Entry("other", ImportError("broken"))]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
-    plugins._installed.cache_clear()
+    plugins.forget()
 
-    monkeypatch.setenv("ROTOR_PLUGINS", "acme, nobody")
+    monkeypatch.setenv("ROTOR_PLUGINS", "acme")
     assert "acme" in plugins.installed().providers
     assert plugins.installed().findings == ()
     monkeypatch.setenv("ROTOR_PLUGINS", "")
     assert "acme" not in plugins.installed().providers
-    plugins._installed.cache_clear()
+    plugins.forget()
 
 
 def test_a_finding_is_logged_once_as_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry("other", ImportError("broken"))])
     monkeypatch.delenv("ROTOR_PLUGINS", raising=False)
-    plugins._installed.cache_clear()
+    plugins.forget()
 
     plugins.installed()
     plugins.installed()
 
     assert caplog.text.count("plugin other: could not be loaded") == 1
-    plugins._installed.cache_clear()
+    plugins.forget()
 
 
 @pytest.fixture
@@ -174,6 +174,123 @@ def test_of_two_with_one_name_the_dialect_is_the_firsts_too():
 
     kept = {"one": "billing", "two": "overloaded"}[found.providers["acme"].adapter.partition(":")[0]]
     assert classify_failure("acme", 418, {}, "").kind == kept
+
+
+@pytest.fixture
+def installable(monkeypatch):
+    """Two plugins of which `ROTOR_PLUGINS` may name either."""
+    tea = providers(ProviderSpec("teahouse", adapter="t:T", errors=(Rule("overloaded", words="kettle is on"),)))
+    entries = [Entry("tea", tea), Entry("other", providers(ProviderSpec("other", adapter="o:O")))]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: entries)
+    plugins.forget()
+    yield
+    plugins.forget()
+
+
+@pytest.mark.usefixtures("dialects", "installable")
+def test_a_plugin_that_is_no_longer_loaded_has_no_say_in_errors_and_one_that_is_again_has(monkeypatch):
+    def kind_with(names):
+        monkeypatch.setenv("ROTOR_PLUGINS", names)
+        plugins.installed()
+        return classify_failure("teahouse", 429, {}, "The kettle is on").kind
+
+    assert [kind_with(names) for names in ("tea", "other", "tea", "")] == [
+        "overloaded", "rate_limit", "overloaded", "rate_limit",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("installable")
+def test_a_name_that_is_not_installed_is_told_with_the_nearest(monkeypatch):
+    monkeypatch.setenv("ROTOR_PLUGINS", "teas,other")
+
+    found = plugins.installed()
+
+    assert "other" in found.providers
+    assert [f.plugin for f in found.findings] == ["teas"]
+    assert "installed are other or tea); did you mean 'tea'?" in found.findings[0].problem
+
+
+def test_the_plugin_that_is_called_so_has_the_better_claim():
+    first, owner = ProviderSpec("zebra", adapter="a:A"), ProviderSpec("zebra", adapter="z:Z")
+
+    found = plugins.collect([Entry("aardvark", providers(first)), Entry("zebra", providers(owner))])
+
+    assert found.providers["zebra"].adapter == "z:Z"
+    assert [(f.plugin, f.problem) for f in found.findings] == [
+        ("aardvark", "rotor_providers: 'zebra' is already taken by zebra; it keeps it")
+    ]
+
+
+def test_what_ships_keeps_its_names():
+    taken = ProviderSpec("openai-compatible", adapter="evil:A")
+
+    found = plugins.collect([Entry("openai-compatible", providers(taken))])
+
+    assert found.providers["openai-compatible"].adapter != "evil:A"
+    assert "is already taken by rotor_core.adapters.openai_compatible" in found.findings[0].problem
+
+
+def test_a_preset_gives_way_to_the_plugin_that_is_called_so_and_to_no_other():
+    preset = next(name for name, spec in plugins.collect([]).providers.items() if spec.base_url)
+    native = ProviderSpec(preset, adapter="native:A")
+
+    found = plugins.collect([Entry(preset, providers(native))])
+    other = plugins.collect([Entry("somebody", providers(native))])
+
+    assert (found.providers[preset].adapter, found.findings) == ("native:A", ())
+    assert other.providers[preset].adapter != "native:A"
+    assert [f.plugin for f in other.findings] == ["somebody"]
+
+
+def test_a_second_plugin_of_one_name_is_a_finding_and_the_first_is_used():
+    one, two = providers(ProviderSpec("one", adapter="a:A")), providers(ProviderSpec("two", adapter="b:B"))
+
+    found = plugins.collect([Entry("acme", one), Entry("acme", two)])
+
+    assert ("one" in found.providers, "two" in found.providers) == (True, False)
+    assert "another plugin of that name is" in found.findings[0].problem
+
+
+def test_one_plugin_under_two_names_is_used_once():
+    acme = providers(ProviderSpec("acme", adapter="a:A"))
+
+    found = plugins.collect([Entry("a", acme), Entry("b", acme)])
+
+    assert "acme" in found.providers
+    assert [(f.plugin, f.problem) for f in found.findings] == [
+        ("b", "could not be loaded: ValueError: it is the same as plugin 'a'")
+    ]
+
+
+def test_a_misspelt_hook_leaves_the_plugins_other_hooks_in_use():
+    def rotor_providres():
+        return []
+
+    good = providers(ProviderSpec("acme", adapter="a:A"))
+    good.rotor_providres = hookimpl(rotor_providres)
+
+    found = plugins.collect([Entry("misspelt", good)])
+
+    assert "acme" in found.providers
+    assert "did you mean 'rotor_providers'?" in found.findings[0].problem
+
+
+def test_a_hook_with_an_argument_is_a_finding_in_one_line():
+    def rotor_providers(config):
+        return []
+
+    found = plugins.collect([Entry("curious", module(rotor_providers=rotor_providers))])
+
+    assert [(f.plugin, f.problem) for f in found.findings] == [
+        ("curious", "could not be loaded: rotor_providers takes no arguments; this one asks for some")
+    ]
+
+
+def test_a_plugin_says_what_it_offers():
+    found = plugins.collect([Entry("acme", providers(ProviderSpec("acme", adapter="a:A")))])
+
+    assert [p.name for p in found.loaded] == [*plugins.BUILT_IN, "acme"]
+    assert (found.loaded[-1].origin, found.loaded[-1].providers) == ("installed", ("acme",))
 
 
 @pytest.mark.parametrize("target", ["collections:OrderedDict", dict])

@@ -213,14 +213,19 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 _added: Mapping[str, Dialect] = MappingProxyType({})
 
 
-def add_dialects(dialects: Mapping[str, Dialect]) -> None:
+def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str] = ()) -> None:
     """Let `classify_failure` know the dialects of further providers, by their names; one that it has is replaced.
 
-    They come before our own. Called when plugins are read: what follows classifies as if they had always been there.
+    They come before our own. `instead_of`: names whose added dialects are forgotten. Called when plugins are read: what
+    follows classifies as if these had always been there, and no others.
     """
     global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
-    _added = MappingProxyType({**_added, **{name.lower(): rules for name, rules in dialects.items()}})
-    _remembered.cache_clear()
+    gone = {name.lower() for name in instead_of}
+    kept = {name: rules for name, rules in _added.items() if name not in gone}
+    added = {**kept, **{name.lower(): rules for name, rules in dialects.items()}}
+    if added != _added:
+        _added = MappingProxyType(added)
+        _remembered.cache_clear()
 
 
 def dialect_of(rules: Iterable[object]) -> Dialect:

@@ -117,8 +117,14 @@ def alike(failed: Deployment, others: Iterable[Deployment], kind: FailureKind) -
 
 
 def may_go_on(failure: Failure, attempts: int, max_attempts: int) -> bool:
-    """Whether another attempt makes sense after this failure."""
-    return attempts < max_attempts and REACTIONS[failure.kind].action != "raise"
+    """Whether another attempt makes sense after this failure. `attempts`: calls that were made; what was not sent is none."""
+    return failure.unfit or (attempts < max_attempts and REACTIONS[failure.kind].action != "raise")
+
+
+def unfit_too(failed: Deployment, others: Iterable[Deployment]) -> set[str]:
+    """The ids of those that cannot be told a request either which this one cannot: they speak of the same model the same way."""
+    spoken = failed.provider.adapter, failed.model.name
+    return {other.id for other in others if (other.provider.adapter, other.model.name) == spoken}
 
 
 def _varied(seconds: float, chance: float) -> float:

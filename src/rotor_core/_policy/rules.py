@@ -1,4 +1,4 @@
-"""The user's rules, applied to one request. Pure; the conditions and effects are a closed set, held by the loader."""
+"""Rules, the user's and those of plugins, applied to one request. Pure; conditions and effects are a closed set, held by the loader."""
 
 from __future__ import annotations
 
@@ -22,16 +22,28 @@ NO_EFFECTS = Effects()
 def apply_rules(rules: Sequence[Rule], tokens: int, task: str | None, complexity: float) -> Effects:
     """The effects of every rule whose conditions all hold. `tokens`: input tokens; `complexity`: 0 to 1.
 
-    Of several required contexts the largest holds; of several preferred categories the first rule's.
+    Of several required contexts the largest holds; of several preferred categories the first rule's. What a user's own
+    rule says of either, no plugin's rule changes.
     """
-    effects = NO_EFFECTS
+    own = offered = NO_EFFECTS
     for rule in rules:
-        if _holds(rule, tokens, task, complexity):
-            effects = Effects(
-                max(effects.require_context, rule.require_context or 0),
-                effects.prefer_category or rule.prefer_category,
-            )
-    return effects
+        if not _holds(rule, tokens, task, complexity):
+            continue
+        if rule.source == "config":
+            own = _joined(own, rule)
+        else:
+            offered = _joined(offered, rule)
+    return Effects(
+        own.require_context or offered.require_context,
+        own.prefer_category or offered.prefer_category,
+    )
+
+
+def _joined(effects: Effects, rule: Rule) -> Effects:
+    return Effects(
+        max(effects.require_context, rule.require_context or 0),
+        effects.prefer_category or rule.prefer_category,
+    )
 
 
 def _holds(rule: Rule, tokens: int, task: str | None, complexity: float) -> bool:

@@ -107,6 +107,13 @@ def malformed(
     return _error(deployment, text, Failure("server_error", status=status, message=text), headers, body[:BODY])
 
 
+def unfit(deployment: Deployment, problem: str) -> ProviderError:
+    """A request that this provider's format cannot carry. Nothing was sent."""
+    error = unreachable(deployment, "bad_request", f"was not asked: {problem}", sent=False)
+    error.failure = replace(error.failure, unfit=True)
+    return error
+
+
 def unreachable(deployment: Deployment, kind: FailureKind, problem: str, *, sent: bool) -> ProviderError:
     """The exchange itself failed. `sent`: whether the request may have arrived."""
     text = excerpt(scrub(problem, secrets_of(deployment)))

@@ -152,7 +152,7 @@ class HttpAdapter:
         except ExchangeError as error:
             failed = _unreachable(deployment, error)
         except UnfitError as error:
-            failed = failures.unreachable(deployment, "bad_request", f"was not asked: {error}", sent=False)
+            failed = failures.unfit(deployment, str(error))
         except (TypeError, ValueError, RecursionError) as error:
             failed = failures.unreachable(
                 deployment, "bad_request", f"was not asked: the request cannot be written as JSON: {error}", sent=False

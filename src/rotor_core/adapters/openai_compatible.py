@@ -20,6 +20,7 @@ from rotor_core._model import Model, Secret
 from rotor_core._outcome import Answer
 from rotor_core._request import Request
 from rotor_core.adapters import openai_wire
+from rotor_core.adapters.history import USUAL, Manner, neutral
 from rotor_core.adapters.http_adapter import HttpAdapter
 from rotor_core.adapters.openai_stream import StreamReader
 from rotor_core.adapters.wire import LiveModel, Reader, Wire
@@ -33,7 +34,12 @@ def rotor_providers() -> Iterable[ProviderSpec]:
 
 
 class OpenAIWire:
-    """OpenAI's chat completions, read leniently. See `rotor_core.adapters.wire.Wire`."""
+    """OpenAI's chat completions, read leniently. See `rotor_core.adapters.wire.Wire`.
+
+    `manner`: what the server takes in a history beyond the plainest; whatever else stands in it is left out on the way.
+    """
+
+    manner: ClassVar[Manner] = USUAL
 
     def url(self, base_url: str, model: str, *, stream: bool) -> str:  # noqa: ARG002  it is in the body
         return f"{base_url}/chat/completions"
@@ -42,8 +48,9 @@ class OpenAIWire:
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
     def encode(self, model: Model, request: Request, *, stream: bool) -> bytes:
-        body = self.adapt(openai_wire.body_of(model.name, request, stream=stream), model, request)
-        return openai_wire.to_bytes(body)
+        body = openai_wire.body_of(model.name, request, stream=stream)
+        body["messages"] = neutral(request.messages, self.manner)
+        return openai_wire.to_bytes(self.adapt(body, model, request))
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  for who differs
         """The body as this provider wants it. `body` is this call's own, what is in it is the caller's."""

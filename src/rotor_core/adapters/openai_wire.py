@@ -183,7 +183,9 @@ def tool_calls_of(calls: Any) -> tuple[ToolCall, ...]:
         return ()
     functions = ((table(call), table(table(call).get("function"))) for call in rows(calls))
     return tuple(
-        ToolCall(name(call.get("id")), string(function.get("name")), arguments_of(function))
+        ToolCall(
+            name(call.get("id")), string(function.get("name")), arguments_of(function), table(call.get("extra_content"))
+        )
         for call, function in functions
         if function
     )
@@ -199,8 +201,14 @@ def deltas_of(calls: Any) -> tuple[ToolCallDelta, ...]:
         function = table(call.get("function"))
         index = call.get("index")
         index = index if isinstance(index, int) else position
-        delta = ToolCallDelta(index, name(call.get("id")), name(function.get("name")), arguments_of(function))
-        if delta.id or delta.name or delta.arguments:
+        delta = ToolCallDelta(
+            index,
+            name(call.get("id")),
+            name(function.get("name")),
+            arguments_of(function),
+            table(call.get("extra_content")),
+        )
+        if delta.id or delta.name or delta.arguments or delta.extra:
             found.append(delta)
     return tuple(found)
 

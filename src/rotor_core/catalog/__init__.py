@@ -3,8 +3,11 @@
     document     a file or mapping -> plain data and the line of every key (`composed`: from YAML)
     schema       the shape of every section (`fields`: its kinds of value); the only users of pydantic
     translate    pydantic's errors -> our one ConfigError (`problems`: where, what, never a secret)
+    packaged     a plugin's catalog, a mapping or a TOML file (`catalog_schema`: its shape)
+    refreshed    what `rotor catalog refresh` wrote (`refresh`: makes it; `prices`: a package that knows them)
     providers    sections, plugins' catalogs (`layers`) and keys (`credentials`) -> deployments with bound `limits`
     pools        entries -> seats
+    view         everything that is known, each figure with its source (`facts`), for `rotor catalog`
     settings     store, policy, rules
     digest       equal configurations have equal digests
     sources      asks this process for its file

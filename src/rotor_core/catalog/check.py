@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Budget, Catalog, Deployment
+from rotor_core._model import Budget, Catalog, Deployment, Rule
 from rotor_core._policy.budgets import EACH, named
 from rotor_core._policy.content import fields, items
 from rotor_core.catalog.load import LoadReport, Source, load_report
 from rotor_core.catalog.problems import Finding, Place, looks_secret
 from rotor_core.catalog.providers import Offer
+from rotor_core.catalog.refreshed import NOTHING, Refreshed
 
 
 def check(
@@ -20,10 +22,22 @@ def check(
     specs: Mapping[str, Offer],
     rankings: Collection[str],
     schemes: Collection[str],
+    offered: Sequence[Rule] = (),
+    refreshed: Refreshed = NOTHING,
+    today: dt.date | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding, for `rotor config check`: one error where it cannot be used, else warnings. Never raises `ConfigError`."""
     try:
-        report = load_report(source, environ=environ, specs=specs, rankings=rankings, schemes=schemes)
+        report = load_report(
+            source,
+            environ=environ,
+            specs=specs,
+            rankings=rankings,
+            schemes=schemes,
+            offered=offered,
+            refreshed=refreshed,
+            today=today,
+        )
     except ConfigError as exc:
         return (Finding.of(exc),)
     return findings(report)
@@ -80,7 +94,7 @@ def _uncounted(deployment: Deployment, budgets: Sequence[Budget]) -> str:
 def _rules(report: LoadReport) -> Iterator[Finding]:
     models = [deployment.model for deployment in report.catalog.deployments.values()]
     largest = max((m.context for m in models if m.context), default=0)
-    for index, rule in enumerate(report.catalog.rules):
+    for index, rule in enumerate(rule for rule in report.catalog.rules if rule.source == "config"):
         if rule.require_context and all(m.context for m in models) and rule.require_context > largest:
             text = f"no model has so large a context; the largest has {largest} tokens"
             yield report.document.places.warning(("rules", index, "require", "context"), text)

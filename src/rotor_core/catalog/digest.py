@@ -18,7 +18,7 @@ def digest(catalog: Catalog) -> str:
 
 
 def _parts(catalog: Catalog) -> Iterator[object]:
-    yield catalog.store, catalog.default_pool, catalog.policy, catalog.rules
+    yield catalog.store, catalog.default_pool, catalog.policy, catalog.rules, sorted(catalog.retired.items(), key=str)
     providers: dict[str, Provider] = {}
     for deployment in catalog.deployments.values():
         providers.setdefault(deployment.provider.name, deployment.provider)

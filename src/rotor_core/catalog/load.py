@@ -6,14 +6,15 @@ Nothing here looks at the process: the environment and what plugins offer are ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Catalog, Pool
+from rotor_core._model import Catalog, Pool, Rule
 from rotor_core._policy.budgets import bound, general
 from rotor_core.catalog import settings
 from rotor_core.catalog.credentials import key_variables
@@ -22,6 +23,7 @@ from rotor_core.catalog.document import Document, read
 from rotor_core.catalog.pools import IMPLICIT, Seating
 from rotor_core.catalog.problems import Finding, listed
 from rotor_core.catalog.providers import Offer, Resolver
+from rotor_core.catalog.refreshed import NOTHING, Refreshed
 
 if TYPE_CHECKING:
     from rotor_core.catalog.schema import RootSection
@@ -46,15 +48,28 @@ def load(
     rankings: Collection[str],
     schemes: Collection[str],
     allow_empty: bool = False,
+    offered: Sequence[Rule] = (),
+    refreshed: Refreshed = NOTHING,
+    today: dt.date | None = None,
 ) -> Catalog:
     """The catalog of a configuration. Raises `ConfigError`, one, for the first thing that is wrong.
 
     `source`: a file's path, a mapping of the same shape, or None for the environment alone. `specs`: providers that
     plugins offer, by name. `rankings`, `schemes`: the names of rankings and of stores' URL schemes that there are.
-    `allow_empty`: no deployment at all is fine, as for a host that brings its own.
+    `allow_empty`: no deployment at all is fine, as for a host that brings its own. `offered`: rules of plugins.
+    `refreshed`: what was found since the plugins were packaged. `today`: models whose day of shutdown has come are
+    gone; None: none are for that.
     """
     return load_report(
-        source, environ=environ, specs=specs, rankings=rankings, schemes=schemes, allow_empty=allow_empty
+        source,
+        environ=environ,
+        specs=specs,
+        rankings=rankings,
+        schemes=schemes,
+        allow_empty=allow_empty,
+        offered=offered,
+        refreshed=refreshed,
+        today=today,
     ).catalog
 
 
@@ -66,6 +81,9 @@ def load_report(
     rankings: Collection[str],
     schemes: Collection[str],
     allow_empty: bool = False,
+    offered: Sequence[Rule] = (),
+    refreshed: Refreshed = NOTHING,
+    today: dt.date | None = None,
 ) -> LoadReport:
     """As `load`, with its warnings."""
     from rotor_core.catalog.schema import validated  # noqa: PLC0415  pydantic is imported only where something is loaded
@@ -74,11 +92,13 @@ def load_report(
     root, places = validated(document), document.places
     store = settings.store_url(root, environ, schemes, places)
     policy = settings.policy(root, rankings, places)
-    resolver = Resolver(environ, specs, places, tuple(bound(budget) for budget in general(policy.budgets)))
+    budgets = tuple(bound(budget) for budget in general(policy.budgets))
+    resolver = Resolver(environ, specs, places, budgets, refreshed, today)
+    resolver.warnings.extend(refreshed.warnings)
     known = resolver.all(root)
     deployments = {d.id: d for k in known for d in k.deployments}
     warnings = resolver.warnings
-    rules = settings.rules(root, places, warnings)
+    rules = (*settings.rules(root, places, warnings), *settings.offered_rules(root, offered))
     pools: dict[str, Pool] = {}
     default = root.default_pool or IMPLICIT
     if deployments:
@@ -87,7 +107,14 @@ def load_report(
     if default not in pools and not allow_empty:
         raise _nothing_left(resolver, root, document)
     catalog = Catalog(
-        MappingProxyType(deployments), MappingProxyType(pools), default, policy, rules, store, source=document.source
+        MappingProxyType(deployments),
+        MappingProxyType(pools),
+        default,
+        policy,
+        rules,
+        store,
+        source=document.source,
+        retired=MappingProxyType({f"{k.name}/{name}": gone for k in known for name, gone in k.retired.items()}),
     )
     return LoadReport(replace(catalog, digest=digest(catalog)), tuple(warnings), document)
 
@@ -98,7 +125,7 @@ def _nothing_left(resolver: Resolver, root: RootSection, document: Document) -> 
         return resolver.missing[0]
     if root.providers:
         return document.places.error(("providers",), "none of these providers has a model to use", expected="`models:`")
-    names = sorted({name for o in resolver.offers.values() for name in key_variables(o.name, o.env) if o.catalog})
+    names = sorted({key_variables(o.name, o.env)[0] for o in resolver.offers.values() if o.catalog and o.env})
     expected = (
         f"a key in the environment ({listed(names)}), or a rotor.yaml" if names else "a rotor.yaml with `providers`"
     )

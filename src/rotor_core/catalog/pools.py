@@ -1,11 +1,19 @@
-"""Pools: the named sets of seats. An entry `provider/model` seats every key of that model. Pure."""
+"""Pools: the named sets of seats. An entry `provider/model` seats every key of that model. Pure.
+
+Four exist without a file, by rule (`RULES`), from what catalogs and the user state of models: a model is in a pool
+where what the pool promises was said of it, not where it was not denied. A plugin that names its models for one of
+them has its way instead. Among a pool's seats the ranking decides: free and roomy ones go first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rotor_core._model import Deployment, Pool, Seat
+from rotor_core._errors import ConfigError
+from rotor_core._model import Deployment, Model, Pool, Retired, Seat
+from rotor_core.catalog.packaged import section_of
 from rotor_core.catalog.problems import Finding, Place, Places, listed
 from rotor_core.catalog.providers import Known, Offer
 
@@ -13,7 +21,34 @@ if TYPE_CHECKING:
     from rotor_core.catalog.schema import PoolEntrySection, RootSection
 
 IMPLICIT: Final = "default"
-_NOT_CHAT: Final = frozenset({"transcription", "embedding"})
+NOT_CHAT: Final = frozenset({"transcription", "embedding"})
+_TOOLS: Final = "parallel_tools"
+
+
+def _fast(model: Model, suits: Sequence[str]) -> bool:
+    return model.category in {"tiny", "small"} and not suits and _states(model, _TOOLS)
+
+
+def _research(model: Model, suits: Sequence[str]) -> bool:
+    return model.category in {"large", "reasoning"} and not suits and _states(model, _TOOLS)
+
+
+def _code(model: Model, suits: Sequence[str]) -> bool:
+    return ("code" in suits or model.category in {"large", "reasoning"}) and _states(model, _TOOLS)
+
+
+def _vision(model: Model, suits: Sequence[str]) -> bool:  # noqa: ARG001  one signature for all rules
+    return _states(model, "vision")
+
+
+def _states(model: Model, capability: str) -> bool:
+    return capability in (model.capabilities or ())
+
+
+RULES: Final[Mapping[str, Callable[[Model, Sequence[str]], bool]]] = MappingProxyType(
+    {"fast": _fast, "research": _research, "code": _code, "vision": _vision}
+)
+"""Who is in which pool; the second argument is the tasks that a catalog says the model was made for, if any."""
 
 
 class Seating:
@@ -52,7 +87,7 @@ class Seating:
         for name, seats in self._plugin_pools().items():
             if name not in pools and name not in dead:
                 pools[name] = Pool(name, tuple(seats))
-        implicit = tuple(Seat(d) for d in self._in_scope() if _chats(d))
+        implicit = tuple(Seat(d) for known in self._scope() for d in known.deployments if _may_be_pooled(d, known))
         if implicit and not root.pools:
             pools.setdefault(IMPLICIT, Pool(IMPLICIT, implicit))
         if default not in pools and (root.pools or root.default_pool):
@@ -62,9 +97,6 @@ class Seating:
     def _scope(self) -> list[Known]:
         """The providers that make up what is implicit: those that the user named, if any are; else all."""
         return [k for k in self.known if k.named] or list(self.known)
-
-    def _in_scope(self) -> Iterable[Deployment]:
-        return (deployment for known in self._scope() for deployment in known.deployments)
 
     def _seats(self, pool: str, entries: Sequence[PoolEntrySection]) -> list[Seat]:
         place = ("pools", pool)
@@ -94,12 +126,31 @@ class Seating:
         """Why a model that is known has no deployment. Raises `ConfigError` where it is not known at all."""
         provider, _, name = model.partition("/")
         for known in self.known:
+            if known.name == provider and name in known.retired:
+                raise self._retired(at, model, known.retired[name])
             if known.name == provider and name in known.unusable:
                 return known.unusable[name]
-        offer = self.offers.get(provider)
-        if offer and all(k.name != provider for k in self.known) and name in (offer.catalog.get("models") or {}):
+        if all(k.name != provider for k in self.known) and self._is_offered(at, provider, name):
             return f"{provider} has no key"
         raise self._unknown(at, model, provider)
+
+    def _is_offered(self, at: Place, provider: str, name: str) -> bool:
+        """Whether a provider without a key has the model. Raises `ConfigError` where it had it."""
+        offer = self.offers.get(provider)
+        try:
+            section = None if offer is None else section_of(provider, offer.catalog)
+        except ConfigError:
+            return False
+        if section is None:
+            return False
+        if gone := (section.retired or {}).get(name):
+            told = Retired(gone.on.isoformat() if gone.on else None, f"{provider}/{gone.use}" if gone.use else None)
+            raise self._retired(at, f"{provider}/{name}", told)
+        return name in (section.models or {})
+
+    def _retired(self, at: Place, model: str, gone: Retired) -> ConfigError:
+        expected = f"{gone.use}, which replaces it" if gone.use else "another model"
+        return self.places.error(at, f"this model {gone}", value=model, expected=expected)
 
     def _unknown(self, at: Place, model: str, provider: str) -> Exception:
         names = [*self._by_name]
@@ -114,18 +165,29 @@ class Seating:
         return self.places.error(at, "unknown model", value=model, expected=expected, among=names)
 
     def _plugin_pools(self) -> dict[str, list[Seat]]:
-        """Pools that plugins bring, one of a name made of all plugins' parts; a model without a key has no seat."""
+        """Pools that nobody wrote, one of a name made of all providers' parts; a model without a key has no seat."""
         pools: dict[str, list[Seat]] = {}
         for known in self._scope():
-            for name, entries in (known.layers.first(lambda s: s.pools) or {}).items():
+            written = known.layers.first(lambda s: s.pools) or {}
+            for name, entries in written.items():
                 for entry in entries:
                     found = self._by_name.get(f"{known.name}/{entry.model}", ())
                     pools.setdefault(name, []).extend(Seat(d, entry.priority, entry.weight) for d in found)
-        return {name: seats for name, seats in pools.items() if seats}
+            for name in RULES.keys() - written.keys():
+                pools.setdefault(name, []).extend(Seat(d) for d in known.deployments if _belongs(d, known, name))
+        return {name: pools[name] for name in (*RULES, *pools) if pools.get(name)}
 
 
-def _chats(deployment: Deployment) -> bool:
-    return not (_NOT_CHAT & (deployment.model.capabilities or frozenset()))
+def _may_be_pooled(deployment: Deployment, known: Known) -> bool:
+    """Whether it chats, and its catalog does not keep it for those who ask for it by name."""
+    if NOT_CHAT & (deployment.model.capabilities or frozenset()):
+        return False
+    return known.layers.marked(deployment.model.name, lambda m: m.pooled) is not False
+
+
+def _belongs(deployment: Deployment, known: Known, pool: str) -> bool:
+    suits = known.layers.marked(deployment.model.name, lambda m: m.suits) or ()
+    return _may_be_pooled(deployment, known) and RULES[pool](deployment.model, suits)
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -6,6 +6,7 @@ checked where it is resolved, in `providers`, `pools` and `settings`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -56,7 +57,8 @@ TimeWindow = Literal["bucket", "rolling", "calendar"]
 class Section(BaseModel):
     """Any mapping of the file: its keys are known, or refused with the nearest known one."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # A section that stands in another is built with that one: by itself it is never asked for.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -64,10 +66,17 @@ class Section(BaseModel):
         if not isinstance(data, dict):
             raise wrong(f"is {described(data)}", f"a mapping of {listed(cls.model_fields)}")
         section = cast("dict[str, Any]", data)
+        known = _keys(cls)
         for key in section:
-            if key not in cls.model_fields:
-                raise wrong("unknown key", listed(cls.model_fields), among=tuple(cls.model_fields), at=(key,))
+            if key not in known:
+                raise wrong("unknown key", listed(known), among=known, at=(key,))
         return section
+
+
+@cache
+def _keys(section: type[BaseModel]) -> tuple[str, ...]:
+    """The keys of a section, as they are written."""
+    return tuple(field.alias or name for name, field in section.model_fields.items())
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -302,6 +311,9 @@ class PolicySection(Section):
         "never", description="Whether a slow call may be joined by a second one elsewhere, where capacity is plentiful."
     )
     on_store_error: Literal["local", "refuse"] = Field("local", description="When the store is out of reach.")
+    plugin_rules: Literal["used", "ignored"] = Field(
+        "used", description="Whether rules that plugins bring stand after those written here."
+    )
 
     @model_validator(mode="after")
     def _budgets_each_window_once(self) -> Self:
@@ -311,10 +323,6 @@ class PolicySection(Section):
             if first != index:
                 raise wrong(f"counts the same as budget[{first}]", "each budget once", at=("budget", index))
         return self
-
-
-def _default_policy() -> PolicySection:
-    return PolicySection.model_validate({})
 
 
 class WhenSection(Section):
@@ -373,7 +381,9 @@ class RootSection(Section):
         None, description="Named sets of models that a request draws from."
     )
     default_pool: Text | None = Field(None, description="The pool of a request that names none.")
-    policy: PolicySection = Field(default_factory=_default_policy, description="How to choose, wait, try and spend.")
+    policy: PolicySection = Field(
+        default_factory=PolicySection.model_construct, description="How to choose, wait, try and spend."
+    )
     rules: list[RuleSection] = Field([], description="What requests of some kind need or prefer.")
 
 
@@ -384,15 +394,11 @@ def validated(document: Document) -> RootSection:
     """The document as sections. Raises the one `ConfigError` that its first fault deserves."""
     if document.places.file is not None and "version" not in document.data:
         raise document.places.error(("version",), "is missing", expected="`version: 1`")
-    return _read(RootSection, document)
+    return read_as(RootSection, document)
 
 
-def validated_provider(document: Document) -> ProviderSection:
-    """A plugin's catalog, which has the shape of one provider's section. Raises `ConfigError`."""
-    return _read(ProviderSection, document)
-
-
-def _read(section: type[S], document: Document) -> S:
+def read_as(section: type[S], document: Document) -> S:
+    """The document as a section of this kind. Raises the one `ConfigError` that its first fault deserves."""
     try:
         return section.model_validate(document.data)
     except ValidationError as exc:

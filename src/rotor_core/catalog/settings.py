@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rotor_core._model import Budget, Policy, Rule
@@ -80,3 +80,8 @@ def rules(root: RootSection, places: Places, warnings: list[Finding]) -> tuple[R
             )
         )
     return tuple(found)
+
+
+def offered_rules(root: RootSection, offered: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The plugins' rules, which stand after the user's own; none where the user wants none."""
+    return tuple(offered) if root.policy.plugin_rules == "used" else ()

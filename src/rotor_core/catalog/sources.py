@@ -5,17 +5,19 @@ The same source in the same environment is resolved once: making a `Rotor` again
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rotor_core._model import Catalog
+from rotor_core._model import Catalog, Rule
 from rotor_core.catalog.document import find_config, user_config_dir
 from rotor_core.catalog.load import load
+from rotor_core.catalog.refreshed import Refreshed, read_refreshed, refreshed_path
 from rotor_core.hookspecs import ProviderSpec
 
 Given = str | os.PathLike[str] | Mapping[str, Any] | None
@@ -29,21 +31,45 @@ def found_config(environ: Mapping[str, str]) -> Path | None:
     return find_config(environ, Path.cwd(), user_config_dir(environ, Path.home(), sys.platform))
 
 
+def found_refreshed(environ: Mapping[str, str]) -> Refreshed:
+    """What `rotor catalog refresh` has written for this user, if anything."""
+    return read_refreshed(refreshed_path(environ, Path.home(), sys.platform))
+
+
+def today() -> dt.date:
+    """The day, in UTC: which shutdowns are past."""
+    return dt.datetime.now(dt.UTC).date()
+
+
 def catalog_from(
     given: Given,
     environ: Mapping[str, str],
     specs: Mapping[str, ProviderSpec],
     rankings: Collection[str],
     schemes: Collection[str],
+    offered: Sequence[Rule] = (),
 ) -> Catalog:
     """The catalog of what was given, or of what is found. Raises ConfigError."""
     source = found_config(environ) if given is None else given
     if isinstance(source, os.PathLike | str):
         source = Path(source)
-    key = (_identity(source), frozenset(environ.items()), tuple(specs), tuple(rankings), tuple(schemes))
+    later, day = refreshed_path(environ, Path.home(), sys.platform), today()
+    key = (
+        *(_identity(source), frozenset(environ.items()), tuple(specs), tuple(rankings), tuple(schemes), tuple(offered)),
+        *(_identity(later) if later.is_file() else None, day),
+    )
     catalog = _CACHE.get(key)
     if catalog is None:
-        catalog = load(source, environ=environ, specs=specs, rankings=rankings, schemes=schemes)
+        catalog = load(
+            source,
+            environ=environ,
+            specs=specs,
+            rankings=rankings,
+            schemes=schemes,
+            offered=offered,
+            refreshed=read_refreshed(later),
+            today=day,
+        )
         _CACHE[key] = catalog
         while len(_CACHE) > _KEPT:
             _CACHE.popitem(last=False)

@@ -76,9 +76,9 @@ class Sandbox:
         return self._address
 
     def url(self, provider: str) -> str:
-        """The base URL of a provider: what precedes `/chat/completions`. Raises `SandboxError` for an unknown one."""
+        """The base URL of a provider: what precedes `/chat/completions` for most. Raises `SandboxError` for an unknown one."""
         self._known(provider)
-        return base_url(self.address, provider)
+        return base_url(self.address, provider, self.spec.providers[provider].dialect)
 
     def key(self, provider: str, number: int = 1) -> str:
         """A provider's key, numbered from 1. Raises `SandboxError` for one that there is not."""

@@ -55,6 +55,15 @@ class Surroundings:
     released: Callable[[], Awaitable[None]]
 
 
+def wrong_key(house: House, incoming: Incoming) -> Reply | None:
+    """A refusal of a key that is none of the provider's; a request without one is not what this is about."""
+    secret = house.dialect.key(incoming)
+    if not secret or not house.imitation.keys:
+        return None
+    key = house.provider.key(secret)
+    return house.dialect.trouble("wrong_key", STATUS["auth"], key=secret) if key is None or key.revoked else None
+
+
 class Visit:
     """One request at one provider. `record` is filled in as things happen."""
 
@@ -88,17 +97,14 @@ class Visit:
 
     def _refused_at_the_door(self) -> Reply | None:
         """A refusal for want of a good key."""
-        dialect, provider = self._house.dialect, self._house.provider
-        self._secret = dialect.key(self._incoming) or ""
+        self._secret = self._house.dialect.key(self._incoming) or ""
         if not self._house.imitation.keys:
             return None
         if not self._secret:
-            return dialect.trouble("no_key", STATUS["auth"])
-        key = provider.key(self._secret)
+            return self._house.dialect.trouble("no_key", STATUS["auth"])
+        key = self._house.provider.key(self._secret)
         self._record.key = key.id if key else None
-        if key is None or key.revoked:
-            return dialect.trouble("wrong_key", STATUS["auth"], key=self._secret)
-        return None
+        return wrong_key(self._house, self._incoming)
 
     def _instead(self, fault: Fault, asked: Asked) -> bool:
         """A fault that takes the place of the answer, before anything is counted; whether it was one."""

@@ -1,4 +1,4 @@
-"""The sandbox as a server: providers under `/<provider>/v1`, and what a test wants to know and to break beside them.
+"""The sandbox as a server: providers under `/<provider>`, and what a test wants to know and to break beside them.
 
 POST /<provider>/v1/chat/completions, GET /<provider>/v1/models      each provider in its own dialect
 GET  /_stats            a record of each request, `?since=N` for those after number N
@@ -24,7 +24,7 @@ from rotor_core._errors import ConfigError, RotorError
 from rotor_core._policy.content import fields
 from rotor_core.sandbox.dialects import dialect
 from rotor_core.sandbox.dialects.base import Incoming, to_json
-from rotor_core.sandbox.exchange import House, Surroundings, Visit
+from rotor_core.sandbox.exchange import House, Surroundings, Visit, wrong_key
 from rotor_core.sandbox.faults import Faults, read_fault
 from rotor_core.sandbox.http import Connection, HttpRequest, Responder
 from rotor_core.sandbox.journal import Journal, Record
@@ -102,7 +102,10 @@ class Server:
         begun = time.perf_counter()
         try:
             await self._visit(
-                house, Incoming(request.method, f"/{path}", request.headers, request.body), record, responder
+                house,
+                Incoming(request.method, f"/{path}", request.headers, request.body, request.query),
+                record,
+                responder,
             )
         except Exception as error:  # noqa: BLE001  a bug here must not look like a broken connection
             _log.exception("a bug of the sandbox, at request %d", record.number)
@@ -118,7 +121,7 @@ class Server:
             await Visit(house, incoming, record, responder, self._around).chat()
             return
         if what == "models":
-            reply = house.dialect.models(house.imitation, incoming.path)
+            reply = wrong_key(house, incoming) or house.dialect.models(house.imitation, incoming.path)
         else:
             reply = house.dialect.trouble("no_route", 404)
         record.status, record.ended = reply.status, "whole"
@@ -147,7 +150,7 @@ class Server:
             case "POST", "/_control":
                 return 200, self._control(json.loads(request.body))
             case _:
-                known = ", ".join(f"/{name}/v1" for name in self._houses)
+                known = ", ".join(base_url("", name, house.imitation.dialect) for name, house in self._houses.items())
                 return 404, {"error": {"message": f"nothing is at {request.path}; providers are at {known}"}}
 
     def _index(self, request: HttpRequest) -> dict[str, Any]:
@@ -155,7 +158,7 @@ class Server:
         return {
             "providers": {
                 name: {
-                    "base_url": base_url(address, name),
+                    "base_url": base_url(address, name, imitation.dialect),
                     "dialect": imitation.dialect,
                     "models": list(imitation.models),
                 }

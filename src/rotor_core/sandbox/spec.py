@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rotor_core._errors import ConfigError
 from rotor_core._model import Limit, Price, Secret
 from rotor_core._policy.content import items
+
+if TYPE_CHECKING:
+    from rotor_core.sandbox.dialects.base import Dialect
 
 Range = tuple[float, float]
 
@@ -31,6 +34,10 @@ _FOR_PROVIDERS: Final = frozenset({"dialect", "latency", "output"})
 _FOR_MODELS: Final = frozenset({"latency", "output"})
 _FOR_KEYS: Final = frozenset({"revoked"})
 _NOT_HERE: Final = ("plan", "plans", "proxy", "headers", "base_url", "adapter")
+_PREFIXES: Final = {"cohere": "", "gemini": "/v1beta"}
+"""What a base URL ends in, by dialect, where that is not `/v1`: a vendor's own paths begin after it."""
+_ADAPTERS: Final = {"cohere": "cohere", "gemini": "gemini", "mistral": "mistral"}
+"""Who can speak a dialect that OpenAI's adapter cannot: a plugin, which has to be installed for the configuration to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,16 @@ class ImitatedModel:
 
 @dataclass(frozen=True, slots=True)
 class Imitation:
-    """A provider of the sandbox. No `keys`: it asks for none. `shared`: limits that all its models draw on."""
+    """A provider of the sandbox. No `keys`: it asks for none. `shared`: limits that all its models draw on.
+
+    `dialect`: one of `dialects.DIALECTS`, or somebody's own `Dialect`.
+    """
 
     name: str
     models: Mapping[str, ImitatedModel]
     keys: tuple[ImitatedKey, ...] = ()
     shared: tuple[Limit, ...] = ()
-    dialect: str = "openai"
+    dialect: str | Dialect = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +117,10 @@ def _provider_config(name: str, section: Mapping[str, Any], address: str) -> dic
             raise ConfigError("has no meaning in a sandbox", key=f"providers.{name}.{key}")
     keys = [_key(entry, f"providers.{name}.keys[{n}]") for n, entry in enumerate(_list(section.get("keys")))]
     models = _mapping(section.get("models"), f"providers.{name}.models")
+    dialect = str(section.get("dialect", "openai"))
     return {
-        "adapter": "openai-compatible",
-        "base_url": base_url(address, name),
+        "adapter": _ADAPTERS.get(dialect, "openai-compatible"),
+        "base_url": base_url(address, name, dialect),
         **_without(section, _FOR_PROVIDERS),
         "keys": [_without(key, _FOR_KEYS) for key in keys],
         "models": {
@@ -119,9 +130,10 @@ def _provider_config(name: str, section: Mapping[str, Any], address: str) -> dic
     }
 
 
-def base_url(address: str, provider: str) -> str:
-    """What precedes `/chat/completions` of a provider in the sandbox at `address`."""
-    return f"{address}/{provider}/v1"
+def base_url(address: str, provider: str, dialect: str | Dialect = "openai") -> str:
+    """What precedes the paths of a provider's API, `/chat/completions` for most, in the sandbox at `address`."""
+    prefix = _PREFIXES.get(dialect, "/v1") if isinstance(dialect, str) else "/v1"
+    return f"{address}/{provider}{prefix}"
 
 
 def _imitation(name: str, own: Mapping[str, Any], section: Any) -> Imitation:

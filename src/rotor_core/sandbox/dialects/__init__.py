@@ -15,8 +15,12 @@ DIALECTS: Final[tuple[str, ...]] = tuple(
 )
 
 
+def dialect(known: str | Dialect) -> Dialect:
+    """The dialect of this name, one of `DIALECTS`; somebody's own is itself."""
+    return _named(known) if isinstance(known, str) else known
+
+
 @cache
-def dialect(name: str) -> Dialect:
-    """The dialect of this name, one of `DIALECTS`."""
+def _named(name: str) -> Dialect:
     found: Dialect = import_module(f"{__name__}.{name}").DIALECT
     return found

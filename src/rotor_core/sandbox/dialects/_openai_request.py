@@ -35,7 +35,11 @@ def read_chat(body: bytes) -> Asked:
     data = json.loads(body.decode())
     if not isinstance(data, dict):
         raise Malformed("The body of a request must be a JSON object.")
-    sent = fields(data)  # pyright: ignore[reportUnknownArgumentType]
+    return asked_of(fields(data))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def asked_of(sent: Mapping[str, Any]) -> Asked:
+    """What a parsed body asks. Raises `Malformed`."""
     model = sent.get("model")
     if not isinstance(model, str) or not model:
         raise Malformed("you must provide a model parameter", "model")

@@ -24,12 +24,13 @@ Trouble = Literal["no_key", "wrong_key", "no_route", "not_json", "server_error",
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A request as it came. `path` begins after the provider's name; `headers` are lower case; `body` is bytes yet."""
+    """A request as it came. `path` begins after the provider's name; `headers` are lower case; `body` is bytes yet; `query` has no `?`."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rotor_core.sandbox.conversation import Asked, Malformed, Written
 from rotor_core.sandbox.dialects import base
@@ -23,6 +23,7 @@ from rotor_core.sandbox.spec import ImitatedModel, Imitation
 _ORGANIZATION: Final = "org_sandbox"
 _UPGRADE: Final = "Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing"
 _NANOSECONDS: Final = 9
+_SDK_PREFIX: Final = "/openai"
 
 
 class Groq(OpenAI):
@@ -30,6 +31,10 @@ class Groq(OpenAI):
 
     name = "groq"
     wrong_key = "Invalid API Key"
+
+    def route(self, incoming: Incoming) -> Literal["chat", "models"] | None:
+        """OpenAI's paths, and under `/openai` too, which is where the vendor's SDK adds them to its base URL."""
+        return super().route(replace(incoming, path=incoming.path.removeprefix(_SDK_PREFIX)))
 
     def read(self, incoming: Incoming) -> Asked:
         """Reasoning is shown unless the request says otherwise."""
@@ -161,6 +166,9 @@ class Groq(OpenAI):
         """Groq leaves out what it has nothing to say of."""
         error: Mapping[str, Any] = {"message": text, "type": kind, "param": param, "code": code}
         return {"error": {key: value for key, value in error.items() if value is not None}}
+
+    def models(self, imitation: Imitation, path: str) -> Reply:
+        return super().models(imitation, path.removeprefix(_SDK_PREFIX))
 
     def _model(self, imitation: Imitation, model: ImitatedModel) -> dict[str, Any]:
         return {

@@ -106,7 +106,7 @@ class OpenAI:
         for delta in self._deltas(exchange):
             yield _event({**head, **_choice(delta, None), **self._no_usage_yet(exchange), **extra})
             extra = {}
-        yield _event({**head, **_choice({}, exchange.written.finish), **self._last(exchange)})
+        yield _event({**head, **_choice(self._last_delta(exchange), exchange.written.finish), **self._last(exchange)})
         if exchange.asked.include_usage:
             yield _event({**head, "choices": [], "usage": self.usage(exchange)})
         yield b"data: [DONE]\n\n"
@@ -120,11 +120,11 @@ class OpenAI:
     def _deltas(self, exchange: Exchange) -> Iterator[dict[str, Any]]:
         written = exchange.written
         yield self._first_delta(written)
-        for thought in _grouped(written.thoughts):
+        for thought in grouped(written.thoughts):
             shown = self._thought_delta(exchange, thought)
             if shown:
                 yield shown
-        for piece in _grouped(written.text):
+        for piece in grouped(written.text):
             yield {"content": piece}
         for n, call in enumerate(written.calls):
             yield from self._call_deltas(exchange, n, call.arguments)
@@ -135,7 +135,7 @@ class OpenAI:
     def _call_deltas(self, exchange: Exchange, n: int, arguments: str) -> Iterator[dict[str, Any]]:
         """The call's name with nothing in it, then its arguments in two pieces at least, as far as they have two."""
         yield {"tool_calls": [{"index": n, **self._call(exchange, n, "")}]}
-        parts = _grouped(arguments)
+        parts = grouped(arguments)
         if len(parts) == 1 and len(arguments) > 1:
             parts = [arguments[: len(arguments) // 2], arguments[len(arguments) // 2 :]]
         for part in parts:
@@ -179,6 +179,10 @@ class OpenAI:
 
     def _no_usage_yet(self, exchange: Exchange) -> dict[str, Any]:
         return {"usage": None} if exchange.asked.include_usage else {}
+
+    def _last_delta(self, exchange: Exchange) -> dict[str, Any]:  # noqa: ARG002  others have something left
+        """What is still said beside the finish reason."""
+        return {}
 
     def _last(self, exchange: Exchange) -> dict[str, Any]:
         return self._no_usage_yet(exchange)
@@ -323,7 +327,7 @@ def _choice(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
 
-def _grouped(text: str) -> list[str]:
+def grouped(text: str) -> list[str]:
     """A text in the pieces in which it is streamed: its tokens, some at a time where there are many."""
     found = pieces(text)
     size = len(found) // _LONGEST_STREAM + 1

@@ -1,0 +1,8 @@
+"""The adapter is held to what every adapter is held to."""
+
+from rotor_core.testing import AdapterSuite
+
+
+class TestGroq(AdapterSuite):
+    provider = "groq"
+    dialect = "groq"

@@ -1,0 +1,85 @@
+"""Mistral's chat completions: nearly OpenAI's, in its own words, and strict about every field that it does not know.
+
+Of its SDK 3.7.0 and its own errors (2026-11): ids of tool calls are nine letters or digits; `random_seed`, `max_tokens`
+and the tool choice `any` are its words; usage comes with every stream unasked; no message of a user may follow a tool's
+result, and a turn of the assistant's has content or tool calls, not both. Thinking comes as a part of the content, which the reading of everybody's answers knows already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from rotor_core._model import Model
+from rotor_core._request import Request
+from rotor_core.adapters import openai_wire
+from rotor_core.adapters.history import Manner, digest
+from rotor_core.adapters.http_adapter import HttpAdapter
+from rotor_core.adapters.json_values import name, rows, table
+from rotor_core.adapters.openai_compatible import OpenAIWire
+from rotor_core.adapters.wire import LiveModel, Wire
+
+_ID: Final = re.compile(r"[A-Za-z0-9]{9}")
+_OWN_WORDS: Final[Mapping[str, str]] = {"seed": "random_seed", "max_completion_tokens": "max_tokens"}
+_UNKNOWN: Final = (
+    "stream_options", "user", "store", "logit_bias", "safety_identifier", "modalities", "verbosity",
+)  # fmt: skip
+"""OpenAI's parameters that Mistral answers with status 422 and that have no counterpart there."""
+_CAPABILITIES: Final[Mapping[str, str]] = {"function_calling": "tools", "vision": "vision", "reasoning": "reasoning"}
+
+
+def nine(given: str) -> str:
+    """An id of nine letters or digits: the given one, if it is such a one, otherwise always the same in its place."""
+    return given if _ID.fullmatch(given) else digest(given, 9)
+
+
+class MistralWire(OpenAIWire):
+    """OpenAI's format in Mistral's words."""
+
+    manner: ClassVar[Manner] = Manner(
+        own_fields=frozenset({"prefix"}), names=False, images_in_results=True, answers_results=True, tool_id=nine
+    )
+
+    def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
+        for key in _UNKNOWN:
+            body.pop(key, None)
+        for theirs, own in _OWN_WORDS.items():
+            if theirs in body:
+                body.setdefault(own, body[theirs])
+                del body[theirs]
+        if body.get("tool_choice") == "required":
+            body["tool_choice"] = "any"
+        body["messages"] = [_alone(message) for message in body["messages"]]
+        return body
+
+    def models(self, content: bytes) -> Sequence[LiveModel]:
+        """With what each can do, and when it ends in favour of which: Mistral says it all."""
+        said = {
+            name(table(entry).get("id")): table(entry) for entry in rows(table(openai_wire.load(content)).get("data"))
+        }
+        return [_described(model, said[model.name]) for model in super().models(content)]
+
+
+class Mistral(HttpAdapter):
+    """For api.mistral.ai."""
+
+    wire: ClassVar[Wire] = MistralWire()
+
+
+def _alone(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A turn that calls tools without what it said beside them: Mistral takes only one of the two, and the calls are answered."""
+    return {**message, "content": None} if message.get("tool_calls") and message.get("content") else message
+
+
+def _described(model: LiveModel, said: Mapping[str, Any]) -> LiveModel:
+    able = table(said.get("capabilities"))
+    found = frozenset(ours for theirs, ours in _CAPABILITIES.items() if able.get(theirs) is True)
+    ends = name(said.get("deprecation"))
+    return replace(
+        model,
+        capabilities=found if able else None,
+        retired=ends[:10] if ends else None,
+        replacement=name(said.get("deprecation_replacement_model")),
+    )
