@@ -37,7 +37,19 @@ def test_help_lists_the_commands_in_the_order_in_which_a_newcomer_wants_them() -
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "chat", "check", "status", "limits", "reset", "explain", "sandbox", "config init", "config check", "config schema"],
+    [
+        "demo",
+        "chat",
+        "check",
+        "status",
+        "limits",
+        "reset",
+        "explain",
+        "sandbox",
+        "config init",
+        "config check",
+        "config schema",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = run(*command.split(), "--help")
