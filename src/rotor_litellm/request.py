@@ -1,0 +1,131 @@
+"""What LiteLLM hands to a strategy, as the engine's request: what it is for, how long it is, what its caller may add.
+
+A strategy is asked for every endpoint, and is told of the content only sometimes: chat, completions, embeddings,
+responses and messages come with their texts; a transcription, an image or a speech comes with a stand-in. Of those the
+tokens are not known, and only the request itself is counted beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from rotor_core._request import Request
+
+Operation = Literal["chat", "embedding", "unknown"]
+"""`unknown`: nothing is said of its tokens. `embedding`: it has input and no output."""
+
+BUCKETS: Final = ("metadata", "litellm_metadata")
+_OPTIONS: Final = ("task", "priority", "deadline", "caller", "max_wait")
+_STAND_IN: Final = [{"role": "user", "content": "prompt"}]
+_ELSEWHERE: Final = ("file", "prompt", "voice", "audio")
+"""What calls have whose messages are a stand-in: a recording, an image's description, a voice."""
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One request as the engine sees it. `options`: what its caller says in `metadata.rotor`."""
+
+    request: Request
+    operation: Operation
+    options: Mapping[str, Any]
+
+
+def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted:
+    """Read a request. `messages`, `given` (LiteLLM's `input`), `kwargs`: as a strategy gets them."""
+    operation, texts = _texts(messages, given, kwargs)
+    params: dict[str, Any] = {}
+    for name in _LENGTHS:
+        if isinstance(kwargs.get(name), int):
+            params["max_tokens"] = kwargs[name]
+            break
+    if isinstance(kwargs.get("n"), int):
+        params["n"] = kwargs["n"]
+    tools: Any = kwargs.get("tools")
+    wants: Any = kwargs.get("response_format")
+    request = Request(
+        texts,
+        tuple(t for t in cast("list[Any]", tools) if isinstance(t, Mapping)) if isinstance(tools, list) else (),
+        None,
+        cast("Mapping[str, Any]", wants) if isinstance(wants, Mapping) else None,
+        params,
+    )
+    return Wanted(request, operation, options_of(kwargs))
+
+
+def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[Operation, Sequence[Mapping[str, Any]]]:
+    if messages == _STAND_IN and any(name in kwargs for name in _ELSEWHERE):
+        return "unknown", ()
+    if isinstance(messages, Sequence) and not isinstance(messages, str | bytes):
+        found = [m for m in cast("Sequence[Any]", messages) if isinstance(m, Mapping)]
+        system: object = kwargs.get("system")  # of the messages endpoint, where it stands beside them
+        if isinstance(system, str) and system:
+            found.insert(0, {"role": "system", "content": system})
+        return "chat", found
+    if given is None:
+        return "unknown", ()
+    chats = "max_output_tokens" in kwargs or "instructions" in kwargs or _spoken(given)
+    texts: list[Mapping[str, Any]] = [{"role": "user", "content": text} for text in _parts(given)]
+    instructions: object = kwargs.get("instructions")
+    if isinstance(instructions, str):
+        texts.insert(0, {"role": "system", "content": instructions})
+    return ("chat" if chats or "litellm_metadata" in kwargs else "embedding"), texts
+
+
+def _spoken(given: object) -> bool:
+    """Whether an `input` is a conversation, as the responses endpoint takes it."""
+    return isinstance(given, list) and any(isinstance(item, Mapping) for item in cast("list[object]", given))
+
+
+def _parts(given: object) -> list[Any]:
+    if isinstance(given, str):
+        return [given]
+    parts: list[Any] = []
+    for item in cast("list[Any]", given) if isinstance(given, list) else []:
+        if isinstance(item, Mapping):
+            parts.append(cast("Mapping[str, Any]", item).get("content") or "")
+        elif isinstance(item, str):
+            parts.append(item)
+        elif isinstance(item, int):  # tokens, already counted
+            parts.append("four" if not parts else "")
+            return ["x" * (4 * len(cast("list[Any]", given)))]
+        elif isinstance(item, list):
+            parts.append("x" * (4 * len(cast("list[Any]", item))))
+    return parts
+
+
+def options_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a caller tells the engine: `metadata={"rotor": {"priority": ..., "deadline": ...}}`. What cannot be meant is left out."""
+    for bucket in BUCKETS:
+        said: Any = kwargs.get(bucket)
+        own: Any = cast("Mapping[str, Any]", said).get("rotor") if isinstance(said, Mapping) else None
+        if isinstance(own, Mapping):
+            told = cast("Mapping[str, Any]", own)
+            return {name: told[name] for name in _OPTIONS if _fits(name, told.get(name))}
+    return {}
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in {"task", "caller"}:
+        return isinstance(value, str) and bool(value)
+    if name == "priority":
+        return (isinstance(value, int) and not isinstance(value, bool)) or value in {"interactive", "normal", "batch"}
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def is_call(kwargs: Mapping[str, Any] | None) -> bool:
+    """Whether a selection is for a call: then the Router has written the model group down. Counting tokens makes none."""
+    return any(
+        isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS
+    )
+
+
+def is_first(kwargs: Mapping[str, Any]) -> bool:
+    """Whether a request begins here: neither a retry nor a fallback of one."""
+    if kwargs.get("fallback_depth"):
+        return False
+    return not any(
+        isinstance(bucket := kwargs.get(name), Mapping) and cast("Mapping[str, Any]", bucket).get("attempted_retries") for name in BUCKETS
+    )
