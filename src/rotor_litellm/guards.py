@@ -7,11 +7,14 @@ long answers of this length take here; a call that is waited for so long has fai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rotor_core._attempts import patience
 from rotor_core._policy.patience import call_timeout, stream_timeouts
 from rotor_litellm.trail import Held
+
+STEPS: Final = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 192.0, 384.0)
+"""Seconds. LiteLLM makes a client, with connections of its own, for every timeout that it is given; so there are few."""
 
 
 def timeout_of(held: Held, kwargs: Mapping[str, Any]) -> float | None:
@@ -25,4 +28,5 @@ def timeout_of(held: Held, kwargs: Mapping[str, Any]) -> float | None:
         seconds = stream_timeouts(guards, most, left, attempt, 1).first if guards.first is not None else most
     else:
         seconds = call_timeout(guards, most, left, attempt, 1) if guards.whole is not None else most
-    return seconds if longest is None or seconds < longest else None
+    seconds = next((step for step in STEPS if step >= seconds), seconds)
+    return seconds if seconds < most else None

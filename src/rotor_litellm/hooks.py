@@ -10,12 +10,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from rotor_core._acquire import abandon
 from rotor_core._adrive import adrive
 from rotor_core._commands import Flow
 from rotor_core._drive import drive
+from rotor_core._ledger import NOTHING_USED
 from rotor_litellm.guards import timeout_of
 from rotor_litellm.host import CustomLogger
 from rotor_litellm.settling import failed, succeeded
+from rotor_litellm.story import mark, story_of
 from rotor_litellm.trail import CURRENT, Held, Trail, current, follow, note, noted
 
 
@@ -51,6 +54,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         held = current(_id_in(request_data))
         if held is not None and held.end():
             await adrive(succeeded(held, response), held.engine.ports)
+            mark(response, story_of(held))
 
     async def async_post_call_failure_deployment_hook(
         self, request_data: Mapping[str, Any], exception: Exception, call_type: Any, fallback_depth: int | None = None  # noqa: ARG002  as above
@@ -87,9 +91,6 @@ HOOKS: Final = RotorHooks()
 
 def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None]:
     if kwargs.get("cache_hit") and not held.sent:
-        from rotor_core._acquire import abandon  # noqa: PLC0415  few caches stand behind a router
-        from rotor_core._ledger import NOTHING_USED  # noqa: PLC0415  as above
-
         yield from abandon(held.reservation.id, NOTHING_USED)
         return
     begun = kwargs.get("completion_start_time")

@@ -33,11 +33,11 @@ Found = Sequence[Mapping[str, Any]] | Mapping[str, Any]
 class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
     """One router's strategy. `rotor` is the engine, to listen to (`on`) and to look at (`status`, `limits`)."""
 
-    def __init__(self, router: Any, config: Source = None, *, strict: bool = True) -> None:
-        """`config`: a `rotor.yaml` (path or mapping) for store, policy, rules, and limits of models. Raises ConfigError."""
+    def __init__(self, router: Any, roster: Roster) -> None:
+        """Made by `install`. Raises ConfigError for an entry that the roster cannot read."""
         self._router: Any = weakref.ref(router)  # the router holds us
-        self.roster = Roster(config, strict=strict)
-        self.roster.refreshed(router.model_list)
+        self.roster = roster
+        roster.refreshed(router.model_list)
 
     @property
     def rotor(self) -> Rotor:
@@ -150,7 +150,7 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
     """
     if not hasattr(router, "set_custom_routing_strategy") or not hasattr(router, "model_list"):
         raise TypeError(f"install takes a litellm.Router, not a {type(router).__name__}")
-    strategy = RotorStrategy(router, config)
+    strategy = RotorStrategy(router, Roster(config))
     router.set_custom_routing_strategy(strategy)
     register(HOOKS)
     advise(router)

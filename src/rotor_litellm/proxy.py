@@ -1,0 +1,113 @@
+"""The proxy's door: `litellm_settings: {callbacks: ["rotor_litellm.proxy.handler"]}`, and nothing else.
+
+The handler puts Rotor's strategy into the proxy's router at each request, if it is not there: so it is there again after
+the router was made anew, or LiteLLM's own strategy was switched. A selection that comes before that (a retry of a
+request that was under way, a router made for one request) is answered as a filter: LiteLLM is left one candidate.
+
+`GET /rotor/status` shows what `rotor status --json` does. It asks for the proxy's own key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rotor_core._adrive import adrive
+from rotor_core._errors import RotorError
+from rotor_litellm.advice import advise
+from rotor_litellm.choosing import choice, trail_of
+from rotor_litellm.errors import for_litellm
+from rotor_litellm.hooks import RotorHooks
+from rotor_litellm.host import litellm
+from rotor_litellm.request import is_call
+from rotor_litellm.roster import Roster
+from rotor_litellm.story import headers_for, story_of
+from rotor_litellm.strategy import CHOOSING, RotorStrategy, installed_in
+from rotor_litellm.trail import CURRENT, sweep
+
+STATUS: Final = "/rotor/status"
+
+
+class RotorHandler(RotorHooks):
+    """One for the process: `handler`. The engine is made when the first request comes, from `$ROTOR_CONFIG` or what is found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: tuple[int, Roster] | None = None
+        self._advised: set[int] = set()
+
+    @property
+    def roster(self) -> Roster:
+        """The deployments as Rotor knows them; a process that was forked off has one of its own."""
+        if self._made is None or self._made[0] != os.getpid():
+            self._made = (os.getpid(), Roster(strict=False))
+        return self._made[1]
+
+    def take_over(self, router: Any) -> None:
+        """See to it that Rotor chooses in this router."""
+        if installed_in(router) is not None:
+            return
+        router.set_custom_routing_strategy(RotorStrategy(router, self.roster))
+        if id(router) not in self._advised:
+            self._advised.add(id(router))
+            advise(router)
+
+    async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any) -> None:  # noqa: ARG002  LiteLLM's signature
+        router = router_of_proxy()
+        if router is not None:
+            self.take_over(router)
+
+    async def async_filter_deployments(
+        self, model: str, healthy_deployments: list[Any], messages: Any,
+        request_kwargs: dict[str, Any] | None = None, parent_otel_span: Any = None,  # noqa: ARG002  as above
+    ) -> list[Any]:  # fmt: skip
+        """Choose here where no strategy of ours will. Raises LiteLLM's errors."""
+        kwargs: Mapping[str, Any] = request_kwargs or {}
+        if CHOOSING.get() or not healthy_deployments or not is_call(kwargs):
+            return healthy_deployments
+        sweep()
+        candidates = litellm.utils.get_order_filtered_deployments(healthy_deployments, target_order=kwargs.get("_target_order"))
+        for name in ("_excluded_deployment_ids", "_retry_skipped_deployment_ids"):
+            left = litellm.utils.get_excluded_filtered_deployments(candidates, excluded_deployment_ids=kwargs.get(name))
+            candidates = left or candidates
+        engine = self.roster.with_all(candidates)
+        trail_of(model, kwargs)
+        try:
+            return [await adrive(choice(engine, candidates, messages, kwargs.get("input"), kwargs, None), engine.ports)]
+        except RotorError as error:
+            raise for_litellm(error, model) from error
+
+    async def async_post_call_response_headers_hook(self, *_: Any, **__: Any) -> dict[str, str] | None:
+        """Who answered, and after what."""
+        trail = CURRENT.get()
+        return headers_for(story_of(trail.held)) if trail is not None and trail.held is not None else None
+
+    async def status(self) -> dict[str, Any]:
+        """What `rotor status --json` shows, of this worker's view."""
+        router = router_of_proxy()
+        if router is not None:
+            self.take_over(router)
+            self.roster.refreshed(router.model_list)
+        return self.roster.rotor.status()
+
+
+def router_of_proxy() -> Any:
+    """The router that the proxy has now; None outside a proxy, or while it has none."""
+    return getattr(sys.modules.get("litellm.proxy.proxy_server"), "llm_router", None)
+
+
+def add_route(server: Any) -> None:
+    """Let a proxy serve `STATUS`, to whoever has its key."""
+    from fastapi import Depends  # noqa: PLC0415  where there is a proxy, there is FastAPI
+    from litellm.proxy.auth.user_api_key_auth import user_api_key_auth  # noqa: PLC0415  as above
+
+    if all(getattr(route, "path", None) != STATUS for route in server.app.routes):
+        server.app.add_api_route(STATUS, handler.status, methods=["GET"], dependencies=[Depends(user_api_key_auth)])
+
+
+handler: Final = RotorHandler()
+
+if "litellm.proxy.proxy_server" in sys.modules:
+    add_route(sys.modules["litellm.proxy.proxy_server"])
