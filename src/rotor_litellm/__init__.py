@@ -1,8 +1,8 @@
 """Rotor inside LiteLLM, by three doors to one engine; each is one line.
 
-    rotor_litellm.install(router)                                       a `litellm.Router` of your own
-    litellm_settings: {callbacks: ["rotor_litellm.proxy.handler"]}      the proxy
-    custom_provider_map: [{provider: rotor, custom_handler: rotor_litellm.provider.rotor}]      a model called rotor/...
+rotor_litellm.install(router)                                       a `litellm.Router` of your own
+litellm_settings: {callbacks: ["rotor_litellm.proxy.handler"]}      the proxy
+custom_provider_map: [{provider: rotor, custom_handler: rotor_litellm.provider.rotor}]      a model called rotor/...
 """
 
 from rotor_litellm.strategy import RotorStrategy, install

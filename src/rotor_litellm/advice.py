@@ -29,7 +29,11 @@ def advice_for(router: Any) -> Iterator[str]:
         )
     if getattr(router, "retry_after", 0):
         yield f"retry_after={router.retry_after} delays retries that could go elsewhere at once; set it to 0"
-    parallel = [str(e["model_info"]["id"]) for e in router.model_list if (e.get("litellm_params") or {}).get("max_parallel_requests")]
+    parallel = [
+        str(e["model_info"]["id"])
+        for e in router.model_list
+        if (e.get("litellm_params") or {}).get("max_parallel_requests")
+    ]
     if parallel or getattr(router, "default_max_parallel_requests", None):
         yield (
             f"max_parallel_requests refuses instead of waiting ({', '.join(parallel[:3]) or 'all deployments'}); "

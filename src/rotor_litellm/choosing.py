@@ -14,7 +14,6 @@ from rotor_core._acquire import Work, abandon, acquire
 from rotor_core._commands import Flow
 from rotor_core._engine import Engine
 from rotor_core._ledger import NOTHING_USED
-
 from rotor_core._prepare import Options, prepare
 from rotor_litellm.request import Wanted, is_first, wanted
 from rotor_litellm.roster import pool_of
@@ -36,7 +35,12 @@ def trail_of(group: str, kwargs: Mapping[str, Any]) -> Trail:
 
 
 def choice(
-    engine: Engine, candidates: Entries, messages: object, given: object, kwargs: Mapping[str, Any], max_wait: float | None
+    engine: Engine,
+    candidates: Entries,
+    messages: object,
+    given: object,
+    kwargs: Mapping[str, Any],
+    max_wait: float | None,
 ) -> Flow[Mapping[str, Any]]:
     """Wait for capacity among the candidates and take it; return the entry of whom it is. Raises NoCandidates.
 
@@ -84,7 +88,9 @@ def work_of(engine: Engine, candidates: Entries, asked: Wanted, max_wait: float 
     return replace(work, demand=replace(work.demand, input_tokens=read, output_tokens=0, max_tokens=None, outputs=None))
 
 
-def glimpse(engine: Engine, candidates: Entries, messages: object, given: object, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+def glimpse(
+    engine: Engine, candidates: Entries, messages: object, given: object, kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Who would be chosen, where no call follows. Takes nothing."""
     work = work_of(engine, candidates, wanted(messages, given, kwargs), None)
     by_id = {str(entry["model_info"]["id"]): entry for entry in candidates}

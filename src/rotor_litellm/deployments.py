@@ -57,7 +57,9 @@ class Entry:
         params, info = _mapping(written.get("litellm_params")), _mapping(written.get("model_info"))
         group = str(written.get("model_name") or "")
         if not info.get("id"):
-            raise ConfigError("has no id", key=f"model_list: {group}.model_info", expected="`id`, as LiteLLM's Router sets it")
+            raise ConfigError(
+                "has no id", key=f"model_list: {group}.model_info", expected="`id`, as LiteLLM's Router sets it"
+            )
         place = f"model_list: {info['id']}"
         if not params.get("model"):
             raise ConfigError("is missing", key=f"{place}.litellm_params.model", expected="provider/model")
@@ -94,7 +96,9 @@ def seat_of(entry: Entry, base: Mapping[str, Any], plugins: Plugins) -> tuple[Ca
             schemes=plugins.stores,
         )
     except ConfigError as error:
-        raise _placed(error, entry, (f"providers.{provider}.models.{model}", f"providers.{provider}.keys[0]", f"pools.{POOL}[0]")) from None
+        raise _placed(
+            error, entry, (f"providers.{provider}.models.{model}", f"providers.{provider}.keys[0]", f"pools.{POOL}[0]")
+        ) from None
     found = catalog.pools[POOL].seats[0]
     return catalog, replace(found, deployment=replace(found.deployment, id=entry.id))
 
@@ -104,7 +108,12 @@ def _own_section(entry: Entry) -> dict[str, Any]:
     if own is None:
         return {}
     if not isinstance(own, Mapping):
-        raise ConfigError("is no mapping", key=f"{entry.place}.model_info.rotor", value=type(own).__name__, expected="limits, quota, plan, price ...")
+        raise ConfigError(
+            "is no mapping",
+            key=f"{entry.place}.model_info.rotor",
+            value=type(own).__name__,
+            expected="limits, quota, plan, price ...",
+        )
     return dict(cast("Mapping[str, Any]", own))
 
 

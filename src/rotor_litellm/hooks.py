@@ -4,6 +4,8 @@ A call that is not streamed is settled in its task, before its caller has the an
 has assembled it, a blocking call when LiteLLM's logging gets to it. Hooks pass over calls that Rotor did not choose.
 """
 
+# ruff: noqa: ARG002  LiteLLM calls its hooks with keywords, so their signatures are its own
+
 from __future__ import annotations
 
 import time
@@ -15,6 +17,7 @@ from rotor_core._adrive import adrive
 from rotor_core._commands import Flow
 from rotor_core._drive import drive
 from rotor_core._ledger import NOTHING_USED
+from rotor_litellm.dispatch import going_out
 from rotor_litellm.guards import timeout_of
 from rotor_litellm.host import CustomLogger
 from rotor_litellm.settling import failed, succeeded
@@ -25,7 +28,7 @@ from rotor_litellm.trail import CURRENT, Held, Trail, current, follow, note, not
 class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
     """To be registered once, by `host.register`."""
 
-    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:  # noqa: ARG002  LiteLLM's signature
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Just before the call: it is not waited for longer than such calls take."""
         held = current(_id_in(kwargs))
         if held is None:
@@ -40,7 +43,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         kwargs["timeout"] = seconds
         return kwargs
 
-    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG002  as above
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
         """The request goes out: the provider counts from here."""
         held = current(_id_in(_mapping(kwargs.get("litellm_params"))))
         if held is None:
@@ -48,39 +51,49 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         note(held, kwargs.get("litellm_call_id"))
         held.sent = True
         held.started = held.engine.store.now()
-        held.engine.store.sent(held.reservation.id)
+        going_out(held)
 
-    async def async_post_call_success_deployment_hook(self, request_data: dict[str, Any], response: Any, call_type: Any) -> None:  # noqa: ARG002  as above
+    async def async_post_call_success_deployment_hook(
+        self, request_data: dict[str, Any], response: Any, call_type: Any
+    ) -> None:
         held = current(_id_in(request_data))
         if held is not None and held.end():
             await adrive(succeeded(held, response), held.engine.ports)
             mark(response, story_of(held))
 
     async def async_post_call_failure_deployment_hook(
-        self, request_data: Mapping[str, Any], exception: Exception, call_type: Any, fallback_depth: int | None = None  # noqa: ARG002  as above
+        self,
+        request_data: Mapping[str, Any],
+        exception: Exception,
+        call_type: Any,
+        fallback_depth: int | None = None,
     ) -> None:
         held = current(_id_in(request_data))
         if held is not None and held.end():
             await adrive(failed(held, CURRENT.get(), exception), held.engine.ports)
 
-    async def async_log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  as above
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
         """A stream's end, for the most part: other calls have been settled by now."""
         held = _noted(kwargs)
         if held is not None and held.end():
             await adrive(_ended(held, kwargs, response_obj), held.engine.ports)
 
-    async def async_log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  as above
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
         held = _noted(kwargs)
         if held is not None and held.end():
             await adrive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
 
-    def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  as above
+    def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Of blocking calls: their only news."""
         held = _noted(kwargs)
         if held is not None and held.end():
             drive(_ended(held, kwargs, response_obj), held.engine.ports)
 
-    def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  as above
+    def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         held = _noted(kwargs) if not _is_async(kwargs) else None
         if held is not None and held.end():
             drive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
@@ -115,7 +128,9 @@ def _id_in(kwargs: Mapping[str, Any]) -> object:
 
 def _is_async(kwargs: Mapping[str, Any]) -> bool:
     params = _mapping(kwargs.get("litellm_params"))
-    return any(params.get(name) for name in ("acompletion", "aembedding", "atext_completion", "atranscription", "aresponses"))
+    return any(
+        params.get(name) for name in ("acompletion", "aembedding", "atext_completion", "atranscription", "aresponses")
+    )
 
 
 def _error_in(kwargs: Mapping[str, Any]) -> BaseException:

@@ -33,7 +33,9 @@ CustomRoutingStrategyBase: Final[Any] = import_module("litellm.types.router").Cu
 RouterRateLimitError: Final[Any] = import_module("litellm.types.router").RouterRateLimitError
 
 if not hasattr(CustomLogger, "async_post_call_failure_deployment_hook"):
-    raise ImportError(f"this LiteLLM ({version('litellm')}) does not tell of failed attempts: {_REMEDY}", name="litellm")
+    raise ImportError(
+        f"this LiteLLM ({version('litellm')}) does not tell of failed attempts: {_REMEDY}", name="litellm"
+    )
 
 
 def register(logger: Any) -> None:

@@ -7,7 +7,7 @@ a stream's beginning, and LiteLLM sees one call that was answered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -29,7 +29,7 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
     """`config`: a `rotor.yaml`, as a path or a mapping; None: wherever one is found. The engine is made by the first call."""
 
     def __init__(self, config: Source = None) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]  see `host`
         self._config, self._engine = config, cast("Rotor | None", None)
 
     @property
@@ -60,23 +60,27 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
     def streaming(self, **given: Any) -> Iterator[Any]:
         model = str(given["model"])
         with _told_as_theirs(model), self.engine.stream(_request(given), **self._options(given)) as chunks:
+            ended = "stop"
             for chunk in chunks:
+                ended = chunk.finish_reason or ended
                 if (piece := _piece(chunk, model)) is not None:
                     yield piece
-            yield _last(chunks.result, model)
+            yield _last(chunks.result, model, ended)
 
     async def astreaming(self, **given: Any) -> AsyncIterator[Any]:
         model = str(given["model"])
         with _told_as_theirs(model):
             async with self.engine.astream(_request(given), **self._options(given)) as chunks:
+                ended = "stop"
                 async for chunk in chunks:
+                    ended = chunk.finish_reason or ended
                     if (piece := _piece(chunk, model)) is not None:
                         yield piece
-                yield _last(chunks.result, model)
+                yield _last(chunks.result, model, ended)
 
     def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the engine is told: the pool, and what the call's `metadata.rotor`, or its parameter `rotor`, says."""
-        params = given.get("optional_params") or {}
+        params: Any = given.get("optional_params") or {}
         said = options_of(given.get("litellm_params") or {}) | options_of({"metadata": params})
         said.pop("max_wait", None)
         options: dict[str, Any] = {**said, "model": str(given["model"])}
@@ -90,7 +94,7 @@ rotor: Final = RotorProvider()
 
 
 @contextmanager
-def _told_as_theirs(model: str) -> Iterator[None]:
+def _told_as_theirs(model: str) -> Generator[None]:
     try:
         yield
     except StreamBroken as error:
@@ -110,7 +114,11 @@ def _request(given: Mapping[str, Any]) -> Request:
     extra: Any = params.pop("extra_body", None)
     if isinstance(extra, Mapping):
         params.update(cast("Mapping[str, Any]", extra))
-    tools, choice, wants = params.pop("tools", None), params.pop("tool_choice", None), params.pop("response_format", None)
+    tools, choice, wants = (
+        params.pop("tools", None),
+        params.pop("tool_choice", None),
+        params.pop("response_format", None),
+    )
     for name in _OURS:
         params.pop(name, None)
     return Request(
@@ -209,8 +217,8 @@ def _piece(chunk: Chunk, model: str) -> Any:
     return _stream_part(model, delta, None)
 
 
-def _last(result: Result, model: str) -> Any:
-    part = _stream_part(model, {}, "stop")
+def _last(result: Result, model: str, ended: str) -> Any:
+    part = _stream_part(model, {}, ended)
     if result.usage is not None:
         part.usage = _usage(result.usage)
     part._hidden_params = _hidden(result)  # noqa: SLF001  as above

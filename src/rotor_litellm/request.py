@@ -47,7 +47,7 @@ def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted
     wants: Any = kwargs.get("response_format")
     request = Request(
         texts,
-        tuple(t for t in cast("list[Any]", tools) if isinstance(t, Mapping)) if isinstance(tools, list) else (),
+        _mappings(tools),
         None,
         cast("Mapping[str, Any]", wants) if isinstance(wants, Mapping) else None,
         params,
@@ -59,7 +59,7 @@ def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[
     if messages == _STAND_IN and any(name in kwargs for name in _ELSEWHERE):
         return "unknown", ()
     if isinstance(messages, Sequence) and not isinstance(messages, str | bytes):
-        found = [m for m in cast("Sequence[Any]", messages) if isinstance(m, Mapping)]
+        found = list(_mappings(messages))
         system: object = kwargs.get("system")  # of the messages endpoint, where it stands beside them
         if isinstance(system, str) and system:
             found.insert(0, {"role": "system", "content": system})
@@ -74,26 +74,33 @@ def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[
     return ("chat" if chats or "litellm_metadata" in kwargs else "embedding"), texts
 
 
+def _mappings(given: object) -> tuple[Mapping[str, Any], ...]:
+    """Of a list, what can be read as messages or tools."""
+    items = cast("Sequence[Any]", given if isinstance(given, Sequence) else ())
+    return tuple(cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping))
+
+
 def _spoken(given: object) -> bool:
     """Whether an `input` is a conversation, as the responses endpoint takes it."""
-    return isinstance(given, list) and any(isinstance(item, Mapping) for item in cast("list[object]", given))
+    return isinstance(given, list) and bool(_mappings(cast("object", given)))
 
 
 def _parts(given: object) -> list[Any]:
-    if isinstance(given, str):
-        return [given]
-    parts: list[Any] = []
-    for item in cast("list[Any]", given) if isinstance(given, list) else []:
-        if isinstance(item, Mapping):
-            parts.append(cast("Mapping[str, Any]", item).get("content") or "")
-        elif isinstance(item, str):
-            parts.append(item)
-        elif isinstance(item, int):  # tokens, already counted
-            parts.append("four" if not parts else "")
-            return ["x" * (4 * len(cast("list[Any]", given)))]
-        elif isinstance(item, list):
-            parts.append("x" * (4 * len(cast("list[Any]", item))))
-    return parts
+    """The texts of an `input`: one, several, a conversation's, or lists of tokens as long as texts of as many."""
+    items: Any = given
+    if isinstance(given, str) or not isinstance(given, list):
+        return [given] if isinstance(given, str) else []
+    if all(isinstance(item, int) for item in items):
+        return ["x" * (4 * len(items))]
+    return [_text(item) for item in items]
+
+
+def _text(item: Any) -> Any:
+    if isinstance(item, Mapping):
+        return cast("Mapping[str, Any]", item).get("content") or ""
+    if isinstance(item, list):
+        return "x" * (4 * len(cast("list[Any]", item)))
+    return item if isinstance(item, str) else ""
 
 
 def options_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,9 +124,7 @@ def _fits(name: str, value: object) -> bool:
 
 def is_call(kwargs: Mapping[str, Any] | None) -> bool:
     """Whether a selection is for a call: then the Router has written the model group down. Counting tokens makes none."""
-    return any(
-        isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS
-    )
+    return any(isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS)
 
 
 def is_first(kwargs: Mapping[str, Any]) -> bool:
@@ -127,5 +132,6 @@ def is_first(kwargs: Mapping[str, Any]) -> bool:
     if kwargs.get("fallback_depth"):
         return False
     return not any(
-        isinstance(bucket := kwargs.get(name), Mapping) and cast("Mapping[str, Any]", bucket).get("attempted_retries") for name in BUCKETS
+        isinstance(bucket := kwargs.get(name), Mapping) and cast("Mapping[str, Any]", bucket).get("attempted_retries")
+        for name in BUCKETS
     )

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import is_
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,7 +27,6 @@ from rotor_core.rotor import Rotor, Source
 from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
 
 logger: Final = logging.getLogger("rotor")
-_OURS: Final = ("providers", "pools", "default_pool", "store", "policy", "rules", "version")
 
 
 class Roster:
@@ -37,10 +37,8 @@ class Roster:
     """
 
     def __init__(self, config: Source = None, *, strict: bool = True) -> None:
-        source = found_config(os.environ) if config is None else config
-        self._base: Mapping[str, Any] = {
-            k: v for k, v in read(source if source is None or isinstance(source, Mapping) else str(source)).data.items() if k in _OURS
-        } if isinstance(source, Mapping) or source is None else self._of_file(source)
+        source: Any = found_config(os.environ) if config is None else config
+        self._base: Mapping[str, Any] = read(source if source is None or isinstance(source, dict) else Path(source)).data
         self._plugins: Plugins = installed()
         self._strict, self._lock = strict, threading.Lock()
         self._seen: tuple[Mapping[str, Any], ...] = ()
@@ -52,12 +50,6 @@ class Roster:
         self._seats: dict[str, tuple[Mapping[str, Any], str, Seat]] = {}
         self.engine = self._made(None)
         self.rotor = Rotor(self.engine, None)
-
-    @staticmethod
-    def _of_file(source: Any) -> Mapping[str, Any]:
-        from pathlib import Path  # noqa: PLC0415  only for this
-
-        return read(Path(source)).data
 
     def refreshed(self, entries: Sequence[Mapping[str, Any]]) -> Engine:
         """The engine over exactly these entries. Raises ConfigError, where strict, for one that cannot be read."""

@@ -55,7 +55,7 @@ def usage_of(response: object) -> Usage | None:
 def headers_of(response: object) -> dict[str, str]:
     """What the provider sent along, names in lower case."""
     hidden: Any = _get(response, "_hidden_params") or {}
-    given: Any = hidden.get("additional_headers") if isinstance(hidden, Mapping) else None
+    given = _get(hidden, "additional_headers")
     if not isinstance(given, Mapping):
         return {}
     told = cast("Mapping[str, Any]", given)
@@ -66,7 +66,7 @@ def error_of(held: Held, error: BaseException) -> ProviderError:
     """A failed call as the kernel's error: classified by what the provider said, without secrets."""
     deployment = held.deployment
     text = str(getattr(error, "message", None) or error)
-    if isinstance(error, litellm.Timeout) or isinstance(error, TimeoutError):
+    if isinstance(error, (litellm.Timeout, TimeoutError)):
         return unreachable(deployment, "timeout", text, sent=held.sent)
     headers = _error_headers(error)
     status: Any = getattr(error, "status_code", None)
@@ -75,14 +75,19 @@ def error_of(held: Held, error: BaseException) -> ProviderError:
     if isinstance(error, litellm.ContextWindowExceededError) and not held.sent:
         return unreachable(deployment, "context_length", text, sent=False)
     if not isinstance(status, int) or status < 300:
-        return unreachable(deployment, "connection" if held.sent else "unknown", f"{type(error).__name__}: {text}", sent=held.sent)
+        return unreachable(
+            deployment, "connection" if held.sent else "unknown", f"{type(error).__name__}: {text}", sent=held.sent
+        )
     made = refused(deployment, status, headers, _body(error, text))
     made.request_sent = held.sent
     return made
 
 
 def _error_headers(error: BaseException) -> dict[str, str]:
-    for given in (getattr(error, "litellm_response_headers", None), getattr(getattr(error, "response", None), "headers", None)):
+    for given in (
+        getattr(error, "litellm_response_headers", None),
+        getattr(getattr(error, "response", None), "headers", None),
+    ):
         found: Any = given
         if found:
             return {str(k).lower(): str(v) for k, v in dict(found).items()}
@@ -92,7 +97,8 @@ def _error_headers(error: BaseException) -> dict[str, str]:
 def _body(error: BaseException, text: str) -> bytes:
     body: Any = getattr(error, "body", None)
     if isinstance(body, dict) and body:
-        whole: Any = body if "error" in body else {"error": body}
+        said = cast("dict[str, Any]", body)
+        whole = said if "error" in said else {"error": said}
         return json.dumps(whole, default=str).encode()
     return text.encode("utf-8", "replace")
 

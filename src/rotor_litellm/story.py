@@ -27,7 +27,11 @@ def story_of(held: Held) -> dict[str, Any]:
 def headers_for(story: Mapping[str, Any]) -> dict[str, str]:
     """The same as response headers."""
     names = ("deployment", "provider", "model", "attempts", "waited_s", "free", "decision")
-    told = {name: str(story[name]).lower() if isinstance(story[name], bool) else str(story[name]) for name in names if name in story}
+    told = {
+        name: str(story[name]).lower() if isinstance(story[name], bool) else str(story[name])
+        for name in names
+        if name in story
+    }
     return {f"x-rotor-{name.removesuffix('_s').replace('_', '-')}": _ascii(value) for name, value in told.items()}
 
 

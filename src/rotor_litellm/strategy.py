@@ -17,6 +17,7 @@ from rotor_core._errors import ConfigError, RotorError
 from rotor_core.rotor import Rotor, Source
 from rotor_litellm.advice import advise
 from rotor_litellm.choosing import choice, glimpse, trail_of
+from rotor_litellm.dispatch import preload
 from rotor_litellm.errors import for_litellm
 from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, RouterRateLimitError, litellm, register
@@ -38,6 +39,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         self._router: Any = weakref.ref(router)  # the router holds us
         self.roster = roster
         roster.refreshed(router.model_list)
+        preload()
 
     @property
     def rotor(self) -> Rotor:
@@ -97,7 +99,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         except RotorError as error:
             raise for_litellm(error, model) from error
 
-    async def _filtered(self, model: str, messages: Any, given: Any, specific: bool | None, kwargs: dict[str, Any]) -> Found:  # noqa: FBT001  as above
+    async def _filtered(self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]) -> Found:
         """Whom LiteLLM's filters leave. Where all are in its cooldown, that is no reason: who fails, Rotor knows by itself."""
         router = self._router()
         token = CHOOSING.set(True)
@@ -112,7 +114,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
             CHOOSING.reset(token)
         return self._listed(model, messages, given, specific, kwargs)
 
-    def _listed(self, model: str, messages: Any, given: Any, specific: bool | None, kwargs: dict[str, Any]) -> Found:  # noqa: FBT001  as above
+    def _listed(self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]) -> Found:
         """Whom LiteLLM's blocking path has before it chooses, but for its cooldowns."""
         router = self._router()
         _, found = router._common_checks_available_deployment(  # noqa: SLF001  the blocking path has no public part
@@ -159,10 +161,10 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
 
 def installed_in(router: Any) -> RotorStrategy | None:
     """The strategy of ours that a router has now; LiteLLM takes it away when its own is switched."""
-    method: Any = vars(router).get("async_get_available_deployment")
+    method: Any = getattr(router, "async_get_available_deployment", None)
     owner: Any = getattr(method, "__self__", None)
     return owner if isinstance(owner, RotorStrategy) else None
 
 
 def _several(found: Found) -> Sequence[Mapping[str, Any]]:
-    return (cast("Mapping[str, Any]", found),) if isinstance(found, Mapping) else found
+    return (found,) if isinstance(found, Mapping) else found

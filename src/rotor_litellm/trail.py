@@ -122,11 +122,11 @@ def sweep() -> None:
         if held.end():
             drive(abandon(held.reservation.id, AS_RESERVED if held.sent else NOTHING_USED), held.engine.ports)
     while _CALLS:
-        held = next(iter(_CALLS.values()), None)
-        if held is None or held.reservation.expires_at > held.engine.store.now():
+        oldest = next(iter(_CALLS.values()), None)
+        if oldest is None or oldest.reservation.expires_at > oldest.engine.store.now():
             return
-        if held.end():  # the ledger has let go of it by itself; health is to hear of it, too
-            drive(abandon(held.reservation.id, AS_RESERVED), held.engine.ports)
+        if oldest.end():  # the ledger has let go of it by itself; health is to hear of it, too
+            drive(abandon(oldest.reservation.id, AS_RESERVED), oldest.engine.ports)
 
 
 def under_way() -> int:
