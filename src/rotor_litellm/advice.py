@@ -18,7 +18,8 @@ def advise(router: Any) -> None:
 def advice_for(router: Any) -> Iterator[str]:
     """Each line names a setting, what it does to Rotor, and what to set it to."""
     groups: dict[str, int] = {}
-    for entry in router.model_list:
+    entries: list[dict[str, Any]] = router.model_list
+    for entry in entries:
         groups[entry["model_name"]] = groups.get(entry["model_name"], 0) + 1
     largest, name = max(((count, name) for name, count in groups.items()), default=(0, ""))
     retries = router.num_retries if isinstance(router.num_retries, int) else 0
@@ -30,9 +31,7 @@ def advice_for(router: Any) -> Iterator[str]:
     if getattr(router, "retry_after", 0):
         yield f"retry_after={router.retry_after} delays retries that could go elsewhere at once; set it to 0"
     parallel = [
-        str(e["model_info"]["id"])
-        for e in router.model_list
-        if (e.get("litellm_params") or {}).get("max_parallel_requests")
+        str(e["model_info"]["id"]) for e in entries if (e.get("litellm_params") or {}).get("max_parallel_requests")
     ]
     if parallel or getattr(router, "default_max_parallel_requests", None):
         yield (

@@ -15,7 +15,7 @@ from rotor_core._commands import Flow
 from rotor_core._engine import Engine
 from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
-from rotor_litellm.request import Wanted, is_first, wanted
+from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import pool_of
 from rotor_litellm.trail import CURRENT, Held, Trail
 
@@ -25,13 +25,24 @@ ATTEMPTS: Final = 1_000
 Entries = Sequence[Mapping[str, Any]]
 
 
-def trail_of(group: str, kwargs: Mapping[str, Any]) -> Trail:
-    """The trail of this request: a new one where it begins."""
-    trail = CURRENT.get()
-    if trail is None or is_first(kwargs):
-        trail = Trail(group)
+def trail_of(kwargs: Mapping[str, Any]) -> Trail:
+    """The trail of this request: a new one where it begins. What was held for an attempt before is left to `choice`."""
+    trail, mark = CURRENT.get(), attempt_of(kwargs)
+    if trail is None or (is_first(kwargs) and not _asked_again(trail, mark)):
+        trail = Trail(mark)
         CURRENT.set(trail)
+    elif trail.mark != mark:
+        trail.mark = mark
+        if trail.held is not None:
+            trail.stale.append(trail.held)
+            trail.held = None
     return trail
+
+
+def _asked_again(trail: Trail, mark: tuple[object, ...]) -> bool:
+    """Whether this is one attempt's second selection; a mark alone may be a client's own, used for all its requests."""
+    held = trail.held
+    return trail.mark == mark and held is not None and not held.sent and not held.over
 
 
 def choice(
@@ -48,12 +59,19 @@ def choice(
     """
     trail = CURRENT.get()
     assert trail is not None
+    by_id = {str(entry["model_info"]["id"]): entry for entry in candidates}
     before, trail.held = trail.held, None
-    if before is not None and before.end():  # it was chosen and then not called: LiteLLM thought better of it
-        yield from abandon(before.reservation.id, NOTHING_USED)
+    if before is not None and not before.over and not before.sent and before.id in by_id:
+        trail.held = before  # asked twice for one attempt
+        return by_id[before.id]
+    stale = [*trail.stale, *([before] if before is not None else [])]
+    trail.stale.clear()
+    for held in stale:
+        # Chosen and not called: LiteLLM thought better of it. What was sent may be a stream that goes on elsewhere.
+        if not held.sent and held.end():
+            yield from abandon(held.reservation.id, NOTHING_USED)
     asked = wanted(messages, given, kwargs)
     work = work_of(engine, candidates, asked, max_wait)
-    by_id = {str(entry["model_info"]["id"]): entry for entry in candidates}
     progress = trail.progress
     progress.streamed = bool(kwargs.get("stream"))
     outside = {o.id for o in work.plan.options if o.id not in by_id}

@@ -80,7 +80,7 @@ class RotorHandler(RotorHooks):
             left = litellm.utils.get_excluded_filtered_deployments(candidates, excluded_deployment_ids=kwargs.get(name))
             candidates = left or candidates
         engine = self.roster.with_all(candidates)
-        trail_of(model, kwargs)
+        trail_of(kwargs)
         try:
             return [await adrive(choice(engine, candidates, messages, kwargs.get("input"), kwargs, None), engine.ports)]
         except RotorError as error:

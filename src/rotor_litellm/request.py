@@ -19,8 +19,7 @@ Operation = Literal["chat", "embedding", "unknown"]
 BUCKETS: Final = ("metadata", "litellm_metadata")
 _OPTIONS: Final = ("task", "priority", "deadline", "caller", "max_wait")
 _STAND_IN: Final = [{"role": "user", "content": "prompt"}]
-_ELSEWHERE: Final = ("file", "prompt", "voice", "audio")
-"""What calls have whose messages are a stand-in: a recording, an image's description, a voice."""
+"""What LiteLLM says instead of a recording, an image's description, a text to be spoken."""
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
@@ -56,10 +55,10 @@ def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted
 
 
 def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[Operation, Sequence[Mapping[str, Any]]]:
-    if messages == _STAND_IN and any(name in kwargs for name in _ELSEWHERE):
+    if messages == _STAND_IN:
         return "unknown", ()
     if isinstance(messages, Sequence) and not isinstance(messages, str | bytes):
-        found = list(_mappings(messages))
+        found = list(_mappings(cast("object", messages)))
         system: object = kwargs.get("system")  # of the messages endpoint, where it stands beside them
         if isinstance(system, str) and system:
             found.insert(0, {"role": "system", "content": system})
@@ -74,9 +73,14 @@ def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[
     return ("chat" if chats or "litellm_metadata" in kwargs else "embedding"), texts
 
 
+def _listed(given: Any) -> Sequence[Any]:
+    listed: Sequence[Any] = given if isinstance(given, Sequence) else ()  # pyright: ignore[reportUnknownVariableType]  of anything
+    return listed
+
+
 def _mappings(given: object) -> tuple[Mapping[str, Any], ...]:
     """Of a list, what can be read as messages or tools."""
-    items = cast("Sequence[Any]", given if isinstance(given, Sequence) else ())
+    items = _listed(given)
     return tuple(cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping))
 
 
@@ -99,7 +103,7 @@ def _text(item: Any) -> Any:
     if isinstance(item, Mapping):
         return cast("Mapping[str, Any]", item).get("content") or ""
     if isinstance(item, list):
-        return "x" * (4 * len(cast("list[Any]", item)))
+        return "x" * (4 * len(_listed(item)))
     return item if isinstance(item, str) else ""
 
 
@@ -125,6 +129,17 @@ def _fits(name: str, value: object) -> bool:
 def is_call(kwargs: Mapping[str, Any] | None) -> bool:
     """Whether a selection is for a call: then the Router has written the model group down. Counting tokens makes none."""
     return any(isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS)
+
+
+def attempt_of(kwargs: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells one attempt of a request from its others, and from those of other requests."""
+    retries = [
+        cast("Mapping[str, Any]", bucket).get("attempted_retries")
+        if isinstance(bucket := kwargs.get(name), Mapping)
+        else None
+        for name in BUCKETS
+    ]
+    return (kwargs.get("litellm_trace_id"), kwargs.get("fallback_depth"), *retries)
 
 
 def is_first(kwargs: Mapping[str, Any]) -> bool:

@@ -59,7 +59,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         engine = self._engine(candidates)
         if not is_call(kwargs):
             return self._shown(engine, candidates, messages, input, kwargs, model)
-        trail_of(model, kwargs)
+        trail_of(kwargs)
         story = choice(engine, candidates, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return await adrive(story, engine.ports)
@@ -77,7 +77,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         engine = self._engine(candidates)
         if not is_call(kwargs):
             return self._shown(engine, candidates, messages, input, kwargs, model)
-        trail_of(model, kwargs)
+        trail_of(kwargs)
         story = choice(engine, candidates, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return drive(story, engine.ports)

@@ -66,13 +66,16 @@ class Held:
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way."""
+    """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way.
 
-    group: str
+    `mark`: what tells an attempt from others: LiteLLM may ask twice for one.
+    """
+
+    mark: tuple[object, ...]
     progress: Progress = field(default_factory=Progress)
     out: set[str] = field(default_factory=set[str])
     held: Held | None = None
-    tried: set[str] = field(default_factory=set[str])
+    stale: list[Held] = field(default_factory=list[Held])
 
 
 CURRENT: Final[ContextVar[Trail | None]] = ContextVar("rotor_litellm_trail", default=None)

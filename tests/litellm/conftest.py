@@ -24,9 +24,7 @@ LAB: dict[str, Any] = {
         name: {
             "dialect": "openai",
             "keys": [f"{name}-secret-key", f"{name}-other-key"],
-            "models": {
-                "m": {"context": 32000, "capabilities": ["tools", "json_schema", "json_mode"]}
-            },
+            "models": {"m": {"context": 32000, "capabilities": ["tools", "json_schema", "json_mode"]}},
         }
         for name in ("one", "two")
     }

@@ -13,14 +13,28 @@ PAID = {"input": 1, "output": 2}
 HELLO = [{"role": "user", "content": "Say hello to the town of Ulm."}]
 
 
-def entry(box: Sandbox, provider: str, *, group: str = "lab", key: int = 1, id: str | None = None, rotor: Any = None, **params: Any) -> dict[str, Any]:
+def entry(
+    box: Sandbox,
+    provider: str,
+    *,
+    group: str = "lab",
+    key: int = 1,
+    id: str | None = None,  # noqa: A002  LiteLLM's word
+    rotor: Any = None,
+    **params: Any,
+) -> dict[str, Any]:
     """One deployment of `model_list`. `rotor`: its `model_info.rotor`."""
     info: dict[str, Any] = {"id": id or f"{provider}-{key}"}
     if rotor is not None:
         info["rotor"] = rotor
     return {
         "model_name": group,
-        "litellm_params": {"model": "openai/m", "api_base": box.url(provider), "api_key": box.key(provider, key), **params},
+        "litellm_params": {
+            "model": "openai/m",
+            "api_base": box.url(provider),
+            "api_key": box.key(provider, key),
+            **params,
+        },
         "model_info": info,
     }
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import litellm
 import pytest
+from tests.litellm.made import HELLO, PAID, by, entry, free, router
 
 import rotor_litellm
 from rotor_core import ConfigError
 from rotor_core._ledger import AS_RESERVED
 from rotor_core.sandbox import Sandbox
 from rotor_litellm.trail import CURRENT, sweep
-from tests.litellm.made import HELLO, PAID, by, entry, free, router
+
 
 def left(strategy: rotor_litellm.RotorStrategy) -> int:
     """Reservations that are open, and calls that health takes to be under way."""
@@ -36,7 +37,9 @@ async def until_settled(strategy: rotor_litellm.RotorStrategy) -> None:
 
 
 async def test_free_deployments_go_first_and_paid_ones_when_these_are_full(box: Sandbox):
-    r = router(entry(box, "one", rotor={"price": PAID}), entry(box, "two", rotor=free(limits=[{"requests": 2, "per": "day"}])))
+    r = router(
+        entry(box, "one", rotor={"price": PAID}), entry(box, "two", rotor=free(limits=[{"requests": 2, "per": "day"}]))
+    )
     rotor_litellm.install(r)
 
     answers = [await r.acompletion(model="lab", messages=HELLO, max_tokens=5) for _ in range(4)]
@@ -46,7 +49,9 @@ async def test_free_deployments_go_first_and_paid_ones_when_these_are_full(box: 
 
 
 def test_blocking_calls_are_chosen_for_and_settled_alike(box: Sandbox):
-    r = router(entry(box, "one", rotor={"price": PAID}), entry(box, "two", rotor=free(limits=[{"requests": 1, "per": "day"}])))
+    r = router(
+        entry(box, "one", rotor={"price": PAID}), entry(box, "two", rotor=free(limits=[{"requests": 1, "per": "day"}]))
+    )
     strategy = rotor_litellm.install(r)
 
     answers = [r.completion(model="lab", messages=HELLO, max_tokens=5) for _ in range(2)]
@@ -96,7 +101,9 @@ async def test_a_callers_deadline_bounds_the_wait(box: Sandbox):
 async def test_deployments_of_one_key_share_its_limits(box: Sandbox):
     limit = free(limits=[{"requests": 3, "per": "day"}])
     r = router(
-        entry(box, "one", id="a", rotor=limit), entry(box, "one", id="b", rotor=limit), entry(box, "two", id="rest", rotor={"price": PAID})
+        entry(box, "one", id="a", rotor=limit),
+        entry(box, "one", id="b", rotor=limit),
+        entry(box, "two", id="rest", rotor={"price": PAID}),
     )
     rotor_litellm.install(r)
 
@@ -106,7 +113,10 @@ async def test_deployments_of_one_key_share_its_limits(box: Sandbox):
 
 
 async def test_rpm_of_litellms_own_is_a_limit(box: Sandbox):
-    r = router(entry(box, "one", rpm=2, input_cost_per_token=0, output_cost_per_token=0), entry(box, "two", rotor={"price": PAID}))
+    r = router(
+        entry(box, "one", rpm=2, input_cost_per_token=0, output_cost_per_token=0),
+        entry(box, "two", rotor={"price": PAID}),
+    )
     rotor_litellm.install(r)
 
     answers = [await r.acompletion(model="lab", messages=HELLO, max_tokens=5) for _ in range(3)]
@@ -140,7 +150,11 @@ async def test_a_key_that_was_revoked_is_tried_once(box: Sandbox):
 
 async def test_a_fallback_group_is_asked_without_waiting_in_the_first(box: Sandbox):
     limit = free(limits=[{"requests": 1, "per": 20, "window": "rolling"}])
-    r = router(entry(box, "one", group="free", rotor=limit), entry(box, "two", group="paid", rotor={"price": PAID}), fallbacks=[{"free": ["paid"]}])
+    r = router(
+        entry(box, "one", group="free", rotor=limit),
+        entry(box, "two", group="paid", rotor={"price": PAID}),
+        fallbacks=[{"free": ["paid"]}],
+    )
     rotor_litellm.install(r)
     await r.acompletion(model="free", messages=HELLO, max_tokens=5)
     began = time.monotonic()
@@ -152,10 +166,12 @@ async def test_a_fallback_group_is_asked_without_waiting_in_the_first(box: Sandb
 
 
 async def test_a_stream_is_settled_at_its_end_with_what_it_used(box: Sandbox):
-    r = router(entry(box, "one", rotor=free(limits=[{"tokens": 100_000, "per": "day"}])))
+    r = router(entry(box, "one", rotor=free(limits=[{"tokens": 100_000, "per": "day", "window": "rolling"}])))
     strategy = rotor_litellm.install(r)
 
-    stream = await r.acompletion(model="lab", messages=HELLO, max_tokens=30, stream=True, stream_options={"include_usage": True})
+    stream = await r.acompletion(
+        model="lab", messages=HELLO, max_tokens=30, stream=True, stream_options={"include_usage": True}
+    )
     assert left(strategy) > 0
     chunks = [chunk async for chunk in stream]
     await until_settled(strategy)
@@ -209,7 +225,9 @@ async def test_what_nobody_ends_is_let_go_when_its_reservation_expires(box: Sand
 
 
 async def test_a_selection_without_a_call_takes_nothing(box: Sandbox):
-    r = router(entry(box, "one", rotor=free(limits=[{"requests": 1, "per": "day"}])), entry(box, "two", rotor={"price": PAID}))
+    r = router(
+        entry(box, "one", rotor=free(limits=[{"requests": 1, "per": "day"}])), entry(box, "two", rotor={"price": PAID})
+    )
     strategy = rotor_litellm.install(r)
 
     for _ in range(5):
@@ -220,7 +238,9 @@ async def test_a_selection_without_a_call_takes_nothing(box: Sandbox):
     assert strategy.rotor.status()["deployments"][0]["limits"][0]["used"] == 0
 
 
-async def test_a_deployment_that_is_chosen_and_not_called_is_given_back_by_the_retry(box: Sandbox, monkeypatch: pytest.MonkeyPatch):
+async def test_a_deployment_that_is_chosen_and_not_called_is_given_back_by_the_retry(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
     r = router(entry(box, "one", rotor=free()))
     strategy = rotor_litellm.install(r)
     failures = iter([RuntimeError("the client could not be made")])
@@ -238,7 +258,10 @@ async def test_a_deployment_that_is_chosen_and_not_called_is_given_back_by_the_r
 
 
 async def test_a_model_that_is_a_deployments_id_is_held_to_its_limits(box: Sandbox):
-    r = router(entry(box, "one", rotor=free(limits=[{"requests": 1, "per": "hour", "window": "rolling"}])), entry(box, "two", rotor=free()))
+    r = router(
+        entry(box, "one", rotor=free(limits=[{"requests": 1, "per": "hour", "window": "rolling"}])),
+        entry(box, "two", rotor=free()),
+    )
     rotor_litellm.install(r)
 
     answer = await r.acompletion(model="one-1", messages=HELLO, max_tokens=5)
@@ -249,12 +272,20 @@ async def test_a_model_that_is_a_deployments_id_is_held_to_its_limits(box: Sandb
 
 
 async def test_several_routers_do_not_disturb_each_other(box: Sandbox):
-    first = router(entry(box, "one", id="mine", rotor=free(limits=[{"requests": 1, "per": "day"}])), entry(box, "two", id="mine-paid", rotor={"price": PAID}))
+    first = router(
+        entry(box, "one", id="mine", rotor=free(limits=[{"requests": 1, "per": "day"}])),
+        entry(box, "two", id="mine-paid", rotor={"price": PAID}),
+    )
     second = router(entry(box, "two", key=2, id="other", rotor=free()))
     plain = router(entry(box, "one", key=2, id="plain"))
     one, two = rotor_litellm.install(first), rotor_litellm.install(second)
 
-    answers = await asyncio.gather(*(r.acompletion(model="lab", messages=HELLO, max_tokens=5) for r in (first, second, plain, first, second, plain)))
+    answers = await asyncio.gather(
+        *(
+            r.acompletion(model="lab", messages=HELLO, max_tokens=5)
+            for r in (first, second, plain, first, second, plain)
+        )
+    )
 
     assert [by(a) for a in answers] in (
         ["mine", "other", "plain", "mine-paid", "other", "plain"],
