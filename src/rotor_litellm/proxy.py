@@ -26,9 +26,9 @@ from rotor_litellm.hooks import RotorHooks
 from rotor_litellm.host import litellm
 from rotor_litellm.request import is_call
 from rotor_litellm.roster import Roster
-from rotor_litellm.story import headers_for, story_of
+from rotor_litellm.story import headers_for, story_of, told_by
 from rotor_litellm.strategy import CHOOSING, RotorStrategy, installed_in
-from rotor_litellm.trail import CURRENT, sweep
+from rotor_litellm.trail import noted, sweep
 
 STATUS: Final = "/rotor/status"
 
@@ -86,10 +86,20 @@ class RotorHandler(RotorHooks):
         except RotorError as error:
             raise for_litellm(error, model) from error
 
-    async def async_post_call_response_headers_hook(self, *_: Any, **__: Any) -> dict[str, str] | None:
-        """Who answered, and after what."""
-        trail = CURRENT.get()
-        return headers_for(story_of(trail.held)) if trail is not None and trail.held is not None else None
+    async def async_post_call_response_headers_hook(
+        self,
+        data: Mapping[str, Any],
+        user_api_key_dict: Any,
+        response: Any,
+        request_headers: Any = None,
+        litellm_call_info: Mapping[str, Any] | None = None,
+    ) -> dict[str, str] | None:
+        """Who answered, and after what. The proxy makes calls in a task of their own, so no trail is to be seen here."""
+        story = told_by(response)
+        if story is None:  # a stream, which has only begun
+            held = noted(data.get("litellm_call_id"), (litellm_call_info or {}).get("model_id"))
+            story = story_of(held) if held is not None else None
+        return headers_for(story) if story is not None else None
 
     async def status(self) -> dict[str, Any]:
         """What `rotor status --json` shows, of this worker's view."""

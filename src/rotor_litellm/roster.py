@@ -14,7 +14,7 @@ from dataclasses import replace
 from operator import is_
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rotor_core._engine import Engine
 from rotor_core._errors import ConfigError
@@ -38,8 +38,8 @@ class Roster:
 
     def __init__(self, config: Source = None, *, strict: bool = True) -> None:
         source: Any = found_config(os.environ) if config is None else config
-        given = source if source is None or isinstance(source, Mapping) else Path(source)
-        self._base: Mapping[str, Any] = read(cast("Mapping[str, Any] | Path | None", given)).data
+        given: Any = source if source is None or hasattr(source, "keys") else Path(source)
+        self._base: Mapping[str, Any] = read(given).data
         self._plugins: Plugins = installed()
         self._strict, self._lock = strict, threading.Lock()
         self._seen: tuple[Mapping[str, Any], ...] = ()

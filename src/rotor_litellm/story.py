@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rotor_core._acquire import decision
 from rotor_litellm.trail import Held
@@ -40,6 +40,13 @@ def mark(response: object, story: Mapping[str, Any]) -> None:
     hidden: Any = getattr(response, "_hidden_params", None)
     if isinstance(hidden, dict):
         hidden["rotor"] = dict(story)
+
+
+def told_by(response: object) -> dict[str, Any] | None:
+    """What `mark` wrote on an answer."""
+    hidden: Any = getattr(response, "_hidden_params", None)
+    story: Any = cast("dict[str, Any]", hidden).get("rotor") if isinstance(hidden, dict) else None
+    return cast("dict[str, Any]", story) if isinstance(story, dict) else None
 
 
 def _ascii(text: str) -> str:

@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
+from rotor_core import _snapshot
 from rotor_core._adrive import adrive
 from rotor_core._drive import drive
 from rotor_core._errors import ConfigError, RotorError
 from rotor_core.rotor import Rotor, Source
 from rotor_litellm.advice import advise
-from rotor_litellm.choosing import choice, glimpse, trail_of
+from rotor_litellm.choosing import choice, glimpse, trail_of, work_of
 from rotor_litellm.dispatch import preload
 from rotor_litellm.errors import for_litellm
 from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, RouterRateLimitError, litellm, register
-from rotor_litellm.request import is_call
+from rotor_litellm.request import is_call, wanted
 from rotor_litellm.roster import Roster
 from rotor_litellm.trail import sweep
 
@@ -46,6 +47,23 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         """The engine over the router's present deployments."""
         self.roster.refreshed(self._router().model_list)
         return self.roster.rotor
+
+    def explain(self, model: str, messages: Any = None, given: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Who would be chosen for this now, and why not the others. Takes nothing. Raises LiteLLM's errors.
+
+        `messages`, `given` (LiteLLM's `input`) and keywords: as for the endpoint's own method. The mapping of
+        `Rotor.explain`, with `tokens`: `estimated`, or `unknown` where only the request itself can be counted beforehand.
+        """
+        candidates = _several(self._listed(model, messages, given, None, kwargs))
+        engine = self._engine(candidates)
+        asked = wanted(messages, given, kwargs)
+        try:
+            work = work_of(engine, candidates, asked, None)
+            readings = {r.id: r for r in engine.store.read(work.plan.options)}
+        except RotorError as error:
+            raise for_litellm(error, model) from error
+        told = _snapshot.explain(work, readings, engine.store.now()).to_dict()
+        return {**told, "tokens": "unknown" if asked.operation == "unknown" else "estimated"}
 
     async def async_get_available_deployment(
         self, model: str, messages: Any = None, input: Any = None,  # noqa: A002  LiteLLM's signature

@@ -108,6 +108,19 @@ async def test_endpoints_beside_chat_are_chosen_for_held_to_limits_and_settled(e
         assert engine.health.in_flight == 0
 
 
+def test_explain_says_who_would_be_chosen_and_where_tokens_are_not_known(box: Sandbox):
+    r = router(entry(box, "one", rotor=free()), entry(box, "two", rotor={"price": PAID}))
+    strategy = rotor_litellm.install(r)
+
+    chat, recording = strategy.explain("lab", HELLO), strategy.explain("lab", STAND_IN)
+
+    assert chat["tokens"] == "estimated"
+    assert chat["input_tokens"] > 0
+    assert (recording["tokens"], recording["input_tokens"]) == ("unknown", 0)
+    assert [v["deployment"] for v in chat["verdicts"]] == ["one-1", "two-1"]
+    assert chat["verdicts"][0]["verdict"] == "chosen"
+
+
 async def test_300_deployments_without_a_shared_cache_are_held_to_their_limits(box: Sandbox):
     entries = [
         entry(box, "one", id=f"d{n}", rotor=free(quota=f"q{n}", limits=[{"requests": 2, "per": "day"}]))
