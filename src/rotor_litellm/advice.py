@@ -30,9 +30,8 @@ def advice_for(router: Any) -> Iterator[str]:
         )
     if getattr(router, "retry_after", 0):
         yield f"retry_after={router.retry_after} delays retries that could go elsewhere at once; set it to 0"
-    parallel = [
-        str(e["model_info"]["id"]) for e in entries if (e.get("litellm_params") or {}).get("max_parallel_requests")
-    ]
+    params: list[tuple[str, dict[str, Any]]] = [(str(e["model_info"]["id"]), e["litellm_params"]) for e in entries]
+    parallel = [name for name, said in params if said.get("max_parallel_requests")]
     if parallel or getattr(router, "default_max_parallel_requests", None):
         yield (
             f"max_parallel_requests refuses instead of waiting ({', '.join(parallel[:3]) or 'all deployments'}); "
