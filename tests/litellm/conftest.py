@@ -7,10 +7,13 @@ import os
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing it asks the network
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import gc
+import importlib
 import logging
 import uuid
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +45,26 @@ def box(running: Sandbox) -> Iterator[Sandbox]:
     running.reset()
     yield running
     running.release()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """LiteLLM leaves its clients open, and whoever comes when they are collected is told: not to be held against a test here."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_for_others() -> Iterator[None]:
+    """What LiteLLM left open is collected here, and not in somebody else's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        litellm_clients = importlib.import_module("litellm").in_memory_llm_clients_cache
+        litellm_clients.flush_cache()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
