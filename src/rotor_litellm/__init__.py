@@ -1,1 +1,10 @@
-"""Rotor inside LiteLLM. Its doors (Router strategy, proxy, provider) are not in this version; nothing is exported yet."""
+"""Rotor inside LiteLLM, by three doors to one engine; each is one line.
+
+rotor_litellm.install(router)                                       a `litellm.Router` of your own
+litellm_settings: {callbacks: ["rotor_litellm.proxy.handler"]}      the proxy
+custom_provider_map: [{provider: rotor, custom_handler: rotor_litellm.provider.rotor}]      a model called rotor/...
+"""
+
+from rotor_litellm.strategy import RotorStrategy, install
+
+__all__ = ["RotorStrategy", "install"]

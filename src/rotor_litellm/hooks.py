@@ -1,0 +1,142 @@
+"""What LiteLLM tells of each attempt, passed on to the engine. One logger serves every router: trails know their own.
+
+A call that is not streamed is settled in its task, before its caller has the answer. A stream is settled when LiteLLM
+has assembled it, a blocking call when LiteLLM's logging gets to it. Hooks pass over calls that Rotor did not choose.
+"""
+
+# ruff: noqa: ARG002  LiteLLM calls its hooks with keywords, so their signatures are its own
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from rotor_core._acquire import abandon
+from rotor_core._adrive import adrive
+from rotor_core._commands import Flow
+from rotor_core._drive import drive
+from rotor_core._ledger import NOTHING_USED
+from rotor_litellm.dispatch import going_out
+from rotor_litellm.guards import timeout_of
+from rotor_litellm.host import CustomLogger
+from rotor_litellm.settling import failed, succeeded
+from rotor_litellm.story import mark, story_of
+from rotor_litellm.trail import CURRENT, Held, Trail, current, follow, note, noted
+
+
+class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
+    """To be registered once, by `host.register`."""
+
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """Just before the call: it is not waited for longer than such calls take."""
+        held = current(_id_in(kwargs))
+        if held is None:
+            return None
+        note(held, kwargs.get("litellm_call_id"))
+        record = kwargs.get("litellm_logging_obj")
+        if record is not None:
+            follow(held, record)
+        seconds = timeout_of(held, kwargs)
+        if seconds is None:
+            return None
+        kwargs["timeout"] = seconds
+        return kwargs
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
+        """The request goes out: the provider counts from here."""
+        held = current(_id_in(_mapping(kwargs.get("litellm_params"))))
+        if held is None:
+            return
+        note(held, kwargs.get("litellm_call_id"))
+        held.sent = True
+        held.started = held.engine.store.now()
+        going_out(held)
+
+    async def async_post_call_success_deployment_hook(
+        self, request_data: dict[str, Any], response: Any, call_type: Any
+    ) -> None:
+        held = current(_id_in(request_data))
+        if held is not None and held.end():
+            await adrive(succeeded(held, response), held.engine.ports)
+            mark(response, story_of(held))
+
+    async def async_post_call_failure_deployment_hook(
+        self,
+        request_data: Mapping[str, Any],
+        exception: Exception,
+        call_type: Any,
+        fallback_depth: int | None = None,
+    ) -> None:
+        held = current(_id_in(request_data))
+        if held is not None and held.end():
+            await adrive(failed(held, CURRENT.get(), exception), held.engine.ports)
+
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """A stream's end, for the most part: other calls have been settled by now."""
+        held = _noted(kwargs)
+        if held is not None and held.end():
+            await adrive(_ended(held, kwargs, response_obj), held.engine.ports)
+
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        held = _noted(kwargs)
+        if held is not None and held.end():
+            await adrive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+
+    def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """Of blocking calls: their only news."""
+        held = _noted(kwargs)
+        if held is not None and held.end():
+            drive(_ended(held, kwargs, response_obj), held.engine.ports)
+
+    def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        held = _noted(kwargs) if not _is_async(kwargs) else None
+        if held is not None and held.end():
+            drive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+
+
+HOOKS: Final = RotorHooks()
+
+
+def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None]:
+    if kwargs.get("cache_hit") and not held.sent:
+        yield from abandon(held.reservation.id, NOTHING_USED)
+        return
+    begun = kwargs.get("completion_start_time")
+    if held.streamed and begun is not None:
+        seconds = time.mktime(begun.timetuple()) + begun.microsecond / 1e6 - held.started
+        held.first_chunk = max(0.0, seconds)
+    yield from succeeded(held, response)
+
+
+def _noted(kwargs: Mapping[str, Any]) -> Held | None:
+    return noted(kwargs.get("litellm_call_id"), _id_in(_mapping(kwargs.get("litellm_params"))))
+
+
+def _trail(held: Held) -> Trail | None:
+    trail = CURRENT.get()
+    return trail if trail is not None and trail.progress is held.progress else None
+
+
+def _id_in(kwargs: Mapping[str, Any]) -> object:
+    return _mapping(kwargs.get("model_info")).get("id")
+
+
+def _is_async(kwargs: Mapping[str, Any]) -> bool:
+    params = _mapping(kwargs.get("litellm_params"))
+    return any(
+        params.get(name) for name in ("acompletion", "aembedding", "atext_completion", "atranscription", "aresponses")
+    )
+
+
+def _error_in(kwargs: Mapping[str, Any]) -> BaseException:
+    error: Any = kwargs.get("exception")
+    return error if isinstance(error, BaseException) else RuntimeError("LiteLLM did not say what failed")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,152 @@
+"""What LiteLLM hands to a strategy, as the engine's request: what it is for, how long it is, what its caller may add.
+
+A strategy is asked for every endpoint, and is told of the content only sometimes: chat, completions, embeddings,
+responses and messages come with their texts; a transcription, an image or a speech comes with a stand-in. Of those the
+tokens are not known, and only the request itself is counted beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from rotor_core._request import Request
+
+Operation = Literal["chat", "embedding", "unknown"]
+"""`unknown`: nothing is said of its tokens. `embedding`: it has input and no output."""
+
+BUCKETS: Final = ("metadata", "litellm_metadata")
+_OPTIONS: Final = ("task", "priority", "deadline", "caller", "max_wait")
+_STAND_IN: Final = [{"role": "user", "content": "prompt"}]
+"""What LiteLLM says instead of a recording, an image's description, a text to be spoken."""
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One request as the engine sees it. `options`: what its caller says in `metadata.rotor`."""
+
+    request: Request
+    operation: Operation
+    options: Mapping[str, Any]
+
+
+def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted:
+    """Read a request. `messages`, `given` (LiteLLM's `input`), `kwargs`: as a strategy gets them."""
+    operation, texts = _texts(messages, given, kwargs)
+    params: dict[str, Any] = {}
+    for name in _LENGTHS:
+        if isinstance(kwargs.get(name), int):
+            params["max_tokens"] = kwargs[name]
+            break
+    if isinstance(kwargs.get("n"), int):
+        params["n"] = kwargs["n"]
+    tools: Any = kwargs.get("tools")
+    wants: Any = kwargs.get("response_format")
+    request = Request(
+        texts,
+        _mappings(tools),
+        None,
+        cast("Mapping[str, Any]", wants) if isinstance(wants, Mapping) else None,
+        params,
+    )
+    return Wanted(request, operation, options_of(kwargs))
+
+
+def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[Operation, Sequence[Mapping[str, Any]]]:
+    if messages == _STAND_IN:
+        return "unknown", ()
+    if isinstance(messages, Sequence) and not isinstance(messages, str | bytes):
+        found = list(_mappings(cast("object", messages)))
+        system: object = kwargs.get("system")  # of the messages endpoint, where it stands beside them
+        if isinstance(system, str) and system:
+            found.insert(0, {"role": "system", "content": system})
+        return "chat", found
+    if given is None:
+        return "unknown", ()
+    chats = "max_output_tokens" in kwargs or "instructions" in kwargs or _spoken(given)
+    texts: list[Mapping[str, Any]] = [{"role": "user", "content": text} for text in _parts(given)]
+    instructions: object = kwargs.get("instructions")
+    if isinstance(instructions, str):
+        texts.insert(0, {"role": "system", "content": instructions})
+    return ("chat" if chats or "litellm_metadata" in kwargs else "embedding"), texts
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    listed: Sequence[Any] = given if isinstance(given, Sequence) else ()  # pyright: ignore[reportUnknownVariableType]  of anything
+    return listed
+
+
+def _mappings(given: object) -> tuple[Mapping[str, Any], ...]:
+    """Of a list, what can be read as messages or tools."""
+    items = _listed(given)
+    return tuple(cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping))
+
+
+def _spoken(given: object) -> bool:
+    """Whether an `input` is a conversation, as the responses endpoint takes it."""
+    return isinstance(given, list) and bool(_mappings(cast("object", given)))
+
+
+def _parts(given: object) -> list[Any]:
+    """The texts of an `input`: one, several, a conversation's, or lists of tokens as long as texts of as many."""
+    items: Any = given
+    if isinstance(given, str) or not isinstance(given, list):
+        return [given] if isinstance(given, str) else []
+    if all(isinstance(item, int) for item in items):
+        return ["x" * (4 * len(items))]
+    return [_text(item) for item in items]
+
+
+def _text(item: Any) -> Any:
+    if isinstance(item, Mapping):
+        return cast("Mapping[str, Any]", item).get("content") or ""
+    if isinstance(item, list):
+        return "x" * (4 * len(_listed(item)))
+    return item if isinstance(item, str) else ""
+
+
+def options_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a caller tells the engine: `metadata={"rotor": {"priority": ..., "deadline": ...}}`. What cannot be meant is left out."""
+    for bucket in BUCKETS:
+        said: Any = kwargs.get(bucket)
+        own: Any = cast("Mapping[str, Any]", said).get("rotor") if isinstance(said, Mapping) else None
+        if isinstance(own, Mapping):
+            told = cast("Mapping[str, Any]", own)
+            return {name: told[name] for name in _OPTIONS if _fits(name, told.get(name))}
+    return {}
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in {"task", "caller"}:
+        return isinstance(value, str) and bool(value)
+    if name == "priority":
+        return (isinstance(value, int) and not isinstance(value, bool)) or value in {"interactive", "normal", "batch"}
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def is_call(kwargs: Mapping[str, Any] | None) -> bool:
+    """Whether a selection is for a call: then the Router has written the model group down. Counting tokens makes none."""
+    return any(isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS)
+
+
+def attempt_of(kwargs: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells one attempt of a request from its others, and from those of other requests."""
+    retries = [
+        cast("Mapping[str, Any]", bucket).get("attempted_retries")
+        if isinstance(bucket := kwargs.get(name), Mapping)
+        else None
+        for name in BUCKETS
+    ]
+    return (kwargs.get("litellm_trace_id"), kwargs.get("fallback_depth"), *retries)
+
+
+def is_first(kwargs: Mapping[str, Any]) -> bool:
+    """Whether a request begins here: neither a retry nor a fallback of one."""
+    if kwargs.get("fallback_depth"):
+        return False
+    return not any(
+        isinstance(bucket := kwargs.get(name), Mapping) and cast("Mapping[str, Any]", bucket).get("attempted_retries")
+        for name in BUCKETS
+    )

@@ -1,0 +1,109 @@
+"""How a call ended, in LiteLLM's objects, told to the engine: what was used, what failed, what the headers said of limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from rotor_core._attempts import answered, goes_on, record
+from rotor_core._commands import Flow
+from rotor_core._errors import ProviderError
+from rotor_core._outcome import Usage
+from rotor_core.adapters.failures import refused, unreachable
+from rotor_litellm.host import litellm
+from rotor_litellm.trail import Held, Trail
+
+_PREFIX: Final = "llm_provider-"
+"""What LiteLLM puts before a provider's own headers; those without it may be LiteLLM's own figures."""
+
+
+def succeeded(held: Held, response: object) -> Flow[None]:
+    """The call was answered, altogether. `response`: LiteLLM's answer, a stream's assembled one included."""
+    yield from answered(
+        held.work, held.progress, held.reservation, held.started, usage_of(response), headers_of(response),
+        first_chunk=held.first_chunk, number=held.number,
+    )  # fmt: skip
+
+
+def failed(held: Held, trail: Trail | None, error: BaseException) -> Flow[None]:
+    """The call failed. What follows is LiteLLM's affair; where the next attempt may not go, the trail remembers."""
+    story = error_of(held, error)
+    yield from record(held.work, held.progress, held.reservation, held.started, story, held.number)
+    if trail is None:
+        return
+    outside = held.progress.exclude
+    held.progress.exclude = set[str]()
+    yield from goes_on(held.work, held.progress, held.reservation, story)
+    trail.out |= held.progress.exclude
+    held.progress.exclude = outside | trail.out
+
+
+def usage_of(response: object) -> Usage | None:
+    """Tokens as the provider counted them, under any endpoint's names; None where it did not say, or said none."""
+    usage = _get(response, "usage")
+    if usage is None:
+        return None
+    read = _get(usage, "prompt_tokens") or _get(usage, "input_tokens")
+    written = _get(usage, "completion_tokens") or _get(usage, "output_tokens")
+    if not isinstance(read, int) or not (read or written):
+        return None
+    cached = _get(_get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details"), "cached_tokens")
+    return Usage(read, written if isinstance(written, int) else 0, cached if isinstance(cached, int) else 0)
+
+
+def headers_of(response: object) -> dict[str, str]:
+    """What the provider sent along, names in lower case."""
+    hidden: Any = _get(response, "_hidden_params") or {}
+    given = _get(hidden, "additional_headers")
+    if not isinstance(given, Mapping):
+        return {}
+    told = cast("Mapping[str, Any]", given)
+    return {k[len(_PREFIX) :].lower(): str(v) for k, v in told.items() if str(k).startswith(_PREFIX)}
+
+
+def error_of(held: Held, error: BaseException) -> ProviderError:
+    """A failed call as the kernel's error: classified by what the provider said, without secrets."""
+    deployment = held.deployment
+    text = str(getattr(error, "message", None) or error)
+    if isinstance(error, (litellm.Timeout, TimeoutError)):
+        return unreachable(deployment, "timeout", text, sent=held.sent)
+    headers = _error_headers(error)
+    status: Any = getattr(error, "status_code", None)
+    if isinstance(error, litellm.APIConnectionError) and not headers:
+        return unreachable(deployment, "connection", text, sent=held.sent)
+    if isinstance(error, litellm.ContextWindowExceededError) and not held.sent:
+        return unreachable(deployment, "context_length", text, sent=False)
+    if not isinstance(status, int) or status < 300:
+        return unreachable(
+            deployment, "connection" if held.sent else "unknown", f"{type(error).__name__}: {text}", sent=held.sent
+        )
+    made = refused(deployment, status, headers, _body(error, text))
+    made.request_sent = held.sent
+    return made
+
+
+def _error_headers(error: BaseException) -> dict[str, str]:
+    for given in (
+        getattr(error, "litellm_response_headers", None),
+        getattr(getattr(error, "response", None), "headers", None),
+    ):
+        found: Any = given
+        if found:
+            return {str(k).lower(): str(v) for k, v in dict(found).items()}
+    return {}
+
+
+def _body(error: BaseException, text: str) -> bytes:
+    body: Any = getattr(error, "body", None)
+    if isinstance(body, dict) and body:
+        said = cast("dict[str, Any]", body)
+        whole = said if "error" in said else {"error": said}
+        return json.dumps(whole, default=str).encode()
+    return text.encode("utf-8", "replace")
+
+
+def _get(thing: object, name: str) -> Any:
+    if isinstance(thing, Mapping):
+        return cast("Mapping[str, Any]", thing).get(name)
+    return getattr(thing, name, None)

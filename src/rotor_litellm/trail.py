@@ -1,0 +1,137 @@
+"""What has befallen one request of LiteLLM's, over its retries and fallbacks: who was tried, what is held for it now.
+
+A trail lives in the context of the task (or thread) that makes the request: LiteLLM asks for each attempt anew, and its
+hooks are called in the same context. Ends that are told elsewhere (a stream's, in LiteLLM's logging) find what they
+end by the call's id and the deployment's. Whatever nobody ends is let go when LiteLLM's own record of the call is
+gone, or when the reservation has expired.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rotor_core._acquire import Progress, Work, abandon
+from rotor_core._drive import drive
+from rotor_core._engine import Engine
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Reservation
+from rotor_core._model import Deployment
+
+_MOST: Final = 100_000
+"""Calls under way of which ends are looked for. More are let go by expiry alone."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """Capacity that is held for one call. `started`: the instant of sending, or of choice before that. `sent`: it went out."""
+
+    engine: Engine
+    work: Work
+    progress: Progress
+    reservation: Reservation
+    started: float
+    number: int
+    streamed: bool
+    sent: bool = False
+    over: bool = False
+    first_chunk: float | None = None
+    keys: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    watch: Any = None
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.engine.catalog.deployments[self.reservation.deployment]
+
+    @property
+    def id(self) -> str:
+        return self.reservation.deployment
+
+    def end(self) -> bool:
+        """Take note that it is over; False where it was before."""
+        with _LOCK:
+            if self.over:
+                return False
+            self.over = True
+            for key in self.keys:
+                if _CALLS.get(key) is self:
+                    del _CALLS[key]
+        if self.watch is not None:
+            self.watch.detach()
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way.
+
+    `mark`: what tells an attempt from others: LiteLLM may ask twice for one.
+    """
+
+    mark: tuple[object, ...]
+    progress: Progress = field(default_factory=Progress)
+    out: set[str] = field(default_factory=set[str])
+    held: Held | None = None
+    stale: list[Held] = field(default_factory=list[Held])
+
+
+CURRENT: Final[ContextVar[Trail | None]] = ContextVar("rotor_litellm_trail", default=None)
+_CALLS: Final[dict[tuple[str, str], Held]] = {}
+_LOST: Final[deque[Held]] = deque()
+_LOCK: Final = threading.RLock()
+
+
+def current(deployment_id: object) -> Held | None:
+    """What is held for a call to this deployment in this context."""
+    trail = CURRENT.get()
+    held = trail.held if trail is not None else None
+    return held if held is not None and not held.over and held.id == deployment_id else None
+
+
+def note(held: Held, call_id: object) -> None:
+    """Let the end of this call be found by its id."""
+    key = (str(call_id), held.id)
+    with _LOCK:
+        if key not in held.keys and len(_CALLS) < _MOST:
+            held.keys.append(key)
+            _CALLS[key] = held
+
+
+def noted(call_id: object, deployment_id: object) -> Held | None:
+    """What is held for the call of this id."""
+    return _CALLS.get((str(call_id), str(deployment_id)))
+
+
+def follow(held: Held, record: object) -> None:
+    """Let go of it when LiteLLM's record of the call is gone: then nobody can be told of its end any more."""
+    if held.watch is None:
+        try:
+            held.watch = weakref.finalize(record, _LOST.append, held)
+            held.watch.atexit = False
+        except TypeError:  # it cannot be followed; it will expire
+            return
+
+
+def sweep() -> None:
+    """Settle what was lost sight of: as reserved, where it was sent. Said at each selection; costs nothing where nothing was."""
+    while _LOST:
+        try:
+            held = _LOST.popleft()
+        except IndexError:
+            return
+        if held.end():
+            drive(abandon(held.reservation.id, AS_RESERVED if held.sent else NOTHING_USED), held.engine.ports)
+    while _CALLS:
+        oldest = next(iter(_CALLS.values()), None)
+        if oldest is None or oldest.reservation.expires_at > oldest.engine.store.now():
+            return
+        if oldest.end():  # the ledger has let go of it by itself; health is to hear of it, too
+            drive(abandon(oldest.reservation.id, AS_RESERVED), oldest.engine.ports)
+
+
+def under_way() -> int:
+    """How many calls are held whose end can still be told."""
+    return len(_CALLS)
