@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import signal
+import sys
+import time
 
 # A suite that is run in the background inherits an ignored SIGINT, and hands it on to the programs it starts, which
 # then rightly ignore it too: tests of what Ctrl-C does need it as a terminal has it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_settrace = sys.settrace
+
+
+def _settrace_again(function):
+    """CPython 3.11 refuses to begin tracing, which is how coverage is measured, in two threads at the same moment."""
+    for _ in range(1000):
+        try:
+            return _settrace(function)
+        except RuntimeError:
+            time.sleep(0.001)
+    return _settrace(function)
+
+
+sys.settrace = _settrace_again

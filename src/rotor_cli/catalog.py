@@ -66,7 +66,11 @@ def looked_up(name: str | None, config: Path | None) -> dict[str, Any]:
         only=provider or None,
     )
     if model:
-        section = told["PROVIDER_CATALOG"][provider]
+        section = told["PROVIDER_CATALOG"].get(provider)
+        if section is None:
+            raise click.UsageError(
+                f"of {provider}'s models nothing is known: write them under `providers.{provider}.models`"
+            )
         known, gone = section["models"], section["retired"]
         if model in gone:
             use = f"; use {gone[model]['use']}" if gone[model]["use"] else ""

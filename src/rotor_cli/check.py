@@ -19,7 +19,7 @@ from rotor_cli.terminal import print_json
 from rotor_core._engine import without_password
 from rotor_core._model import Catalog
 from rotor_core.catalog.check import check as judge
-from rotor_core.catalog.sources import catalog_from, found_config
+from rotor_core.catalog.sources import catalog_from, found_config, found_refreshed, today
 from rotor_core.plugins import Finding, Plugins, installed, unreachable
 
 _SILENCE: Final = logging.NullHandler()
@@ -87,6 +87,8 @@ def _configuration(config: Path | None, plugins: Plugins, report: Report) -> Cat
         rankings=plugins.rankings,
         schemes=plugins.stores,
         offered=plugins.rules,
+        refreshed=found_refreshed(os.environ),
+        today=today(),
     )
     for finding in findings:
         state: State = BROKEN if finding.level == "error" else "warning"

@@ -26,7 +26,11 @@ _HOSTED: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
     ),
     "deepseek": (f"{_OWN}DeepSeek", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",)),
     "fireworks": (_USUAL, "https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",)),
-    "huggingface": (_USUAL, "https://router.huggingface.co/v1", ("HF_TOKEN",)),
+    "huggingface": (
+        _USUAL,
+        "https://router.huggingface.co/v1",
+        ("HUGGINGFACE_API_KEY",),
+    ),  # not HF_TOKEN: people set it to download models, and here it would spend money
     "nvidia": (_USUAL, "https://integrate.api.nvidia.com/v1", ("NVIDIA_API_KEY",)),
     "openrouter": (f"{_OWN}OpenRouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",)),
     "sambanova": (_USUAL, "https://api.sambanova.ai/v1", ("SAMBANOVA_API_KEY",)),

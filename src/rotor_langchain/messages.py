@@ -57,7 +57,7 @@ def _text_or_parts(message: BaseMessage) -> Any:
 def _converted(message: BaseMessage) -> list[Wire]:
     try:
         return convert_to_openai_messages([message])
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:  # the last two: a block that lacks what its type promises
         raise ConfigError(
             f"a {message.type} message holds a content block that has no form in chat completions: {error}",
             key="messages",
@@ -91,6 +91,9 @@ def _assistant(message: BaseMessage) -> Wire:
     if calls:
         wire["content"] = text or None
         wire["tool_calls"] = _with_extra(calls, message.additional_kwargs)
+    thoughts = message.additional_kwargs.get("reasoning_content")
+    if isinstance(thoughts, str) and thoughts:  # DeepSeek wants them back; who does not, its wire leaves them out
+        wire["reasoning_content"] = thoughts
     if message.name:
         wire["name"] = message.name
     return wire

@@ -6,6 +6,7 @@ import json
 import random
 import time
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from tests.adapters.conftest import (
@@ -28,8 +29,13 @@ from tests.adapters.conftest import (
 )
 
 from rotor_core._health import Timeouts
+from rotor_core._model import Credential, Deployment, Model, Provider, Secret
 from rotor_core.adapters import http
+from rotor_core.adapters.http import ExchangeError, endpoint
+from rotor_core.adapters.http_adapter import _Reading
+from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.openai_stream import StreamReader
+from rotor_core.adapters.patience import Patience
 from rotor_core.adapters.wire import WireError
 
 MB = 1024 * 1024
@@ -388,3 +394,24 @@ async def test_who_leaves_a_stream_leaves_no_task(caller: Caller, server: Script
     for _ in range(30):  # httpx's own generators are closed one inside the other, each by the loop
         await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+def test_what_a_streams_opening_may_cut_through_is_not_shown():
+    deployment = Deployment(
+        "p/m#1", Provider("p", "a", "http://127.0.0.1"), Model("m"), Credential("p#1", Secret(SECRET), "f", "f")
+    )
+    reading = _Reading(deployment, OpenAIWire())
+    reading.begin(200, {}, Patience.whole(5.0, lambda: 0.0))
+    before = b"<html>" + b" " * (4_000 - 6 - len(SECRET) // 2)
+    with suppress(WireError):
+        list(reading.take(before))
+        list(reading.take(SECRET.encode() + b"</html>"))
+    shown = reading.failed(WireError("no event stream"))
+    assert SECRET[:8] not in f"{shown} {shown.body}"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "x-goog-api-key"])
+def test_a_key_that_no_header_can_carry_is_a_bad_key_whichever_header_it_goes_in(name):
+    with pytest.raises(ExchangeError) as caught:
+        endpoint("https://p.test/v1", {name: "\u201ckey\u201d"}, None)
+    assert caught.value.kind == "auth"

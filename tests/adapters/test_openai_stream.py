@@ -257,3 +257,25 @@ def test_a_stream_that_has_said_something_may_leave_out_why_it_ended():
     [*reader.feed(b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n')]
 
     assert [chunk.finish_reason for chunk in reader.end()] == [None]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b'{"choices":[{"delta":{"content":"lo"},"finish_reason":"error"}]}',
+        b'{"choices":[{"delta":{"content":"lo"},"error":{"message":"upstream"}}]}',
+    ],
+)
+def test_a_stream_that_its_provider_gives_up_fails_after_what_it_said(last):
+    reader, said = StreamReader(), []
+    begun = b'data: {"choices":[{"delta":{"content":"Hel"}}]}\n\ndata: '
+    with pytest.raises(WireError):
+        said.extend(chunk.text for chunk in reader.feed(begun + last + b"\n\ndata: [DONE]\n\n"))
+    assert "".join(said) == "Hello"
+
+
+def test_groqs_word_that_a_stream_was_stopped_is_an_error():
+    reader = StreamReader()
+    with pytest.raises(WireError) as caught:
+        list(reader.feed(b'data: {"choices":[],"x_groq":{"error":"over capacity"}}\n\ndata: [DONE]\n\n'))
+    assert "over capacity" in caught.value.error_body

@@ -266,3 +266,16 @@ def test_an_error_of_null_beside_an_answer_is_none():
 
 def test_a_byte_order_mark_before_the_json_does_no_harm():
     assert decode(b"\xef\xbb\xbf" + body()).text == "x"
+
+
+@pytest.mark.parametrize("reason", ["error", "insufficient_system_resource", "network_error"])
+def test_an_answer_that_its_provider_gave_up_is_no_answer(reason):
+    with pytest.raises(WireError, match=f"given up .{reason}"):
+        decode(json.dumps({"choices": [{"message": {"content": "Hel"}, "finish_reason": reason}]}).encode())
+
+
+def test_an_error_in_the_answers_place_keeps_its_own_account():
+    choice = {"finish_reason": "error", "error": {"code": 502, "message": "upstream"}, "message": {"content": ""}}
+    with pytest.raises(WireError) as caught:
+        decode(json.dumps({"choices": [choice]}).encode())
+    assert "upstream" in caught.value.error_body

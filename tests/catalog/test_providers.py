@@ -191,3 +191,43 @@ def test_a_named_provider_without_models_is_a_warning(read, local) -> None:
     report = read(source)
     assert "no model is known" in report.warnings[0].message
     assert report.warnings[0].key == "providers.bare.models"
+
+
+FREE_ACME = ProviderSpec(
+    "acme",
+    "a:a",
+    "https://acme.test",
+    ("ACME_API_KEY",),
+    {"plan": "free", "models": {"known": {"price": {"input": 1, "output": 2}, "plans": {"free": {"rpm": 3}}}}},
+)
+
+
+def test_a_model_of_which_nobody_says_that_it_is_in_the_free_plan_is_not_free(read) -> None:
+    more = {"acme": {"models": {"new": {}, "priced": {"price": {"input": 1, "output": 1}}}}}
+    report = read({"providers": more}, KEY, specs={"acme": FREE_ACME})
+    assert {d.model.name: d.free for d in report.catalog.deployments.values()} == {
+        "known": True,
+        "new": False,
+        "priced": False,
+    }
+
+
+@pytest.mark.parametrize("said", [{"plan": "free"}, {"keys": [{"value": "k", "plan": "free"}]}])
+def test_it_is_where_the_user_says_that_the_key_is(said, read) -> None:
+    report = read({"providers": {"acme": {"models": {"new": {}}, **said}}}, KEY, specs={"acme": FREE_ACME})
+    assert all(d.free for d in report.catalog.deployments.values())
+
+
+def test_what_a_plugin_assumes_of_its_own_keys_is_not_assumed_of_a_gateways(read) -> None:
+    gateway = {"adapter": "acme", "base_url": "https://gw.test/v1", "keys": [{"value": "k"}]}
+    report = read({"providers": {"gw": gateway}}, specs={"acme": FREE_ACME})
+    [deployment] = report.catalog.deployments.values()
+    assert (deployment.credential.plan, deployment.free, deployment.price.input) == (None, False, 1)
+
+
+def test_a_free_plan_that_no_catalog_knows_is_said_to_be_the_users_word(read) -> None:
+    paid = ProviderSpec(
+        "p", "a:a", "https://p.test", ("P_KEY",), {"models": {"m": {"price": {"input": 1, "output": 2}}}}
+    )
+    report = read({"providers": {"p": {"plan": "free"}}}, {"P_KEY": "k"}, specs={"p": paid})
+    assert "no catalog knows a plan `free` of p" in report.warnings[0].message

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import re
 import tomllib
 from pathlib import Path
-from time import process_time
 
 import pytest
 
-from rotor_core.catalog import packaged
 from rotor_core.catalog.load import load, load_report
 from rotor_core.catalog.packaged import section_of
 from rotor_core.catalog.refreshed import NOTHING
@@ -216,16 +213,3 @@ def test_the_models_of_older_guides_are_known_to_be_gone(name, use, all_of_them)
 def test_no_address_is_a_package_registrys() -> None:
     hosts = re.compile(r"pypi\.org|pythonhosted|npmjs|crates\.io|rubygems|huggingface\.co/(models|datasets)")
     assert [name for name, path in FILES.items() if hosts.search(path.read_text())] == []
-
-
-def test_all_of_it_loads_in_a_tenth_of_a_second() -> None:
-    """Read, parsed and checked anew; time of this process, the best of five, as others may be at work on this machine."""
-    load(None, environ=KEYS, specs=SPECS, **WITH)  # pydantic is imported, schemas are made
-    times = []
-    for _ in range(5):
-        packaged.forget()
-        gc.collect()
-        begun = process_time()
-        load(None, environ=KEYS, specs=SPECS, **WITH)
-        times.append(process_time() - begun)
-    assert min(times) < 0.1

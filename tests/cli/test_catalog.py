@@ -101,7 +101,9 @@ def test_with_keys_it_says_what_is_free_and_who_is_in_which_pool(monkeypatch: py
     monkeypatch.setenv("ACME_API_KEY", "a-key-that-nobody-sees")
     result = run("acme")
     assert "1 key" in result.stdout
-    assert "2 of 2 deployments free" in " ".join(result.stdout.split())
+    assert "1 of 2 deployments free" in " ".join(result.stdout.split()), (
+        "of `bare` nobody says that it is in the free plan"
+    )
     assert "pool default (default): acme/small, acme/bare" in result.stdout
     assert "nobody-sees" not in result.output
 

@@ -131,18 +131,7 @@ def one_by_one(rotor: Rotor, shop: Shop, params: dict[str, Any]) -> list[NoCandi
 
 def in_threads(rotor: Rotor, shop: Shop, params: dict[str, Any]) -> list[NoCandidates | None]:
     with ThreadPoolExecutor(CALLS) as pool:
-        start_one_by_one(pool)
         return list(pool.map(lambda _: ask(rotor, shop, params), range(CALLS)))
-
-
-def start_one_by_one(pool: ThreadPoolExecutor) -> None:
-    """Python 3.11 refuses to begin tracing (which is how coverage is measured) in two threads at the same moment."""
-    go = threading.Event()
-    for _ in range(CALLS):
-        begun = threading.Event()
-        pool.submit(lambda begun=begun: (begun.set(), go.wait(60)))
-        assert begun.wait(60)
-    go.set()
 
 
 def in_tasks(rotor: Rotor, shop: Shop, params: dict[str, Any]) -> list[NoCandidates | None]:

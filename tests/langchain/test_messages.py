@@ -134,3 +134,14 @@ def test_results_of_tools_in_a_users_message_become_tool_messages_and_what_stand
     assert [m["role"] for m in made] == ["assistant", "tool", "user"]
     assert (made[1]["tool_call_id"], made[1]["content"]) == ("c1", "3")
     assert made[2]["content"] == "and now?"
+
+
+@pytest.mark.parametrize("block", [{"text": "x"}, {"type": "text"}])
+def test_a_block_that_lacks_what_it_promises_is_one_clear_error(block):
+    with pytest.raises(ConfigError, match="human message holds a content block"):
+        to_wire([HumanMessage([block])])
+
+
+def test_thoughts_go_back_beside_what_was_said():
+    [wire] = to_wire([AIMessage("So.", additional_kwargs={"reasoning_content": "hm"})])
+    assert wire["reasoning_content"] == "hm"

@@ -6,6 +6,7 @@ import pytest
 
 from rotor_core._model import Model
 from rotor_core._request import Request
+from rotor_core.adapters.wire import UnfitError
 from rotor_openai.adapter import OpenAIsOwnWire
 
 USER = {"role": "user", "content": "hi"}
@@ -68,3 +69,14 @@ def test_ids_of_tool_calls_are_at_most_forty_characters():
     _, asked, answered = sent(messages=history)["messages"]
     assert len(asked["tool_calls"][0]["id"]) <= 40
     assert asked["tool_calls"][0]["id"] == answered["tool_call_id"]
+
+
+@pytest.mark.parametrize("model", ["o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano-2025-08-07"])
+def test_stop_sequences_that_a_model_refuses_are_for_another_one_to_take(model):
+    with pytest.raises(UnfitError, match="stop"):
+        sent(model, stop=["END"])
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5.5", "gpt-6-luna"])
+def test_others_get_them(model):
+    assert sent(model, stop=["END"])["stop"] == ["END"]

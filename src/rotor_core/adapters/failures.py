@@ -28,7 +28,7 @@ HIDDEN: Final = "**********"
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _SHORTEST: Final = 6
 """Shorter "secrets" are what people write for servers without one (`none`, `x`, `EMPTY`), and are words of any text."""
-_TELLING: Final = ("authorization", "key", "token", "secret", "cookie", "password")
+_TELLING: Final = ("auth", "key", "token", "secret", "cookie", "password")
 
 
 @lru_cache(maxsize=10_000)

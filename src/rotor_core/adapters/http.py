@@ -199,12 +199,15 @@ def endpoint(url: str, headers: Mapping[str, str], proxy: str | None) -> Endpoin
         if not (
             name.isascii() and value.isascii() and value.isprintable() and name.isprintable() and value == value.strip()
         ):
-            if name == "Authorization":
+            if name.lower() in _CREDENTIALS:
                 problem = "has a credential with characters in it that no HTTP header can carry (a line break or quote copied along?)"
                 raise ExchangeError("auth", problem, sent=False)
             raise ExchangeError("connection", f"has a header that cannot be sent: {name!r}", sent=False)
     origin = (parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
     return Endpoint(url, dict(headers), proxy or environment_proxy(*origin), origin)
+
+
+_CREDENTIALS: Final = frozenset({"authorization", "x-goog-api-key", "x-api-key", "api-key"})
 
 
 def environment_proxy(scheme: str, host: str, port: int) -> str | None:

@@ -249,7 +249,16 @@ class _Reading:
     def failed(self, error: ExchangeError | WireError) -> ProviderError:
         if isinstance(error, ExchangeError):
             return _unreachable(self._deployment, error)
-        return _malformed(self._deployment, error, self._headers, self._reader.opening, self._status)
+        return _malformed(self._deployment, error, self._headers, _seen(self._reader.opening), self._status)
+
+
+def _seen(opening: bytes) -> bytes:
+    """What of a stream's opening may be shown: a secret that its end cuts through would not be known for one."""
+    return opening if len(opening) < _CUT else opening[:-_LONGEST_SECRET]
+
+
+_CUT: Final = 4_000
+_LONGEST_SECRET: Final = 1_000
 
 
 def _malformed(

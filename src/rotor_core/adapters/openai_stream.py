@@ -17,7 +17,7 @@ from rotor_core.adapters.json_values import EMPTY, name, string, table
 from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
 from rotor_core.adapters.wire import WireError
 
-OPENING: Final = 400
+OPENING: Final = 4_000
 """Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
 
@@ -40,6 +40,7 @@ class StreamReader:
             bytearray() if "json" in content_type and "event-stream" not in content_type else None
         )
         self._finish_reason: str | None = None
+        self._trouble: WireError | None = None
         self._usage: Usage | None = None
         self._model: str | None = None
         self._id: str | None = None
@@ -66,6 +67,8 @@ class StreamReader:
             chunk = self._take(event)
             if chunk is not None:
                 yield chunk
+            if self._trouble is not None:
+                raise self._trouble
 
     def end(self) -> Iterator[Chunk]:
         """The last chunk, with `finish_reason` and `usage`. Raises `WireError` if the stream is not at its end."""
@@ -81,6 +84,8 @@ class StreamReader:
                 break  # the cut went through an event; that it was cut is said below
             if chunk is not None:
                 yield chunk
+        if self._trouble is not None:
+            raise self._trouble
         if not self.done and self._finish_reason is None:
             raise WireError("a stream that broke off before its end" if self._begun else "no event stream")
         if self._finish_reason is None and not self._said:
@@ -115,6 +120,7 @@ class StreamReader:
     def _content(self, body: Mapping[str, Any]) -> Chunk | None:
         """What a caller would see of it, or None; the stream's first chunk is given even when there is nothing to see."""
         choice = wire.first_choice(body)
+        self._trouble = wire.trouble_of(choice)
         finish_reason = name(choice.get("finish_reason"))
         if finish_reason is not None and finish_reason != self._finish_reason:
             self._finish_reason = finish_reason

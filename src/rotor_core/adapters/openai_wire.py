@@ -119,6 +119,8 @@ def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     """An answer from a parsed body. Raises WireError where it is an error, or holds no message."""
     body = body_without_error(data)
     choice = first_choice(body)
+    if trouble := trouble_of(choice):
+        raise trouble
     message = table(choice.get("message"))
     if not message:
         raise WireError("JSON without a message in it")
@@ -140,11 +142,25 @@ def body_without_error(data: Any) -> Mapping[str, Any]:
     body = table(data)
     if not isinstance(data, dict):
         raise WireError(f"JSON that is a {kind(data)}, not an object")
+    if error := table(body.get("x_groq")).get("error"):
+        raise WireError("an error with a status of success", json.dumps({"error": {"message": error}}))
     if body.get("error") or (body.get("object") == "error" and "choices" not in body):
         raise WireError("an error with a status of success", json.dumps(body))
     if "choices" not in body and ("message" in body or "detail" in body):
         raise WireError("JSON without an answer in it", json.dumps(body))
     return body
+
+
+def trouble_of(choice: Mapping[str, Any]) -> WireError | None:
+    """An answer that its provider began and gave up: an error where the message ought to be, or a reason to end that is none."""
+    if error := choice.get("error"):
+        return WireError("an error in the answer's place", json.dumps({"error": error}))
+    reason = choice.get("finish_reason")
+    return WireError(f"an answer given up ({reason})") if isinstance(reason, str) and reason in _GIVEN_UP else None
+
+
+_GIVEN_UP: Final = frozenset({"error", "insufficient_system_resource", "network_error"})
+"""Mistral and OpenRouter; DeepSeek; Z.ai: by their documentation and clients, 2026-11."""
 
 
 def first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:

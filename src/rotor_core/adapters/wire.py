@@ -49,7 +49,7 @@ class Reader(Protocol):
     """One stream's bytes made chunks. `feed` until it is `done` or the bytes end, then `end`.
 
     `notes`: how often something of the whole answer was said that was not known (its usage, why it ended): a sign of
-    life that is no content. `opening`: the stream's first bytes, some hundreds, to say what came where it was no stream.
+    life that is no content. `opening`: the stream's first 4,000 bytes or some more, to say what came where it was no stream.
     """
 
     done: bool

@@ -84,6 +84,12 @@ class Layers:
                 known.update(model.plans or ())
         return known
 
+    @property
+    def priced(self) -> bool:
+        """Whether a catalog knows a price of any model."""
+        catalogs = (layer.section for layer in self.stack if layer.origin != "config")
+        return any(model.price for section in catalogs for model in (section.models or {}).values())
+
     def shared_limits(self, plan: str | None) -> tuple[Limit, ...] | None:
         """Limits that all models of one quota share; None where nothing is said of them."""
         for layer in self.stack:
@@ -170,12 +176,28 @@ class Layers:
         return next((found for s in sections if s is not None and (found := read(s)) is not None), None)
 
     def _price(self, name: str, plan: str | None) -> Price | None:
-        """The price under a plan. A free plan costs nothing, unless the user or the plan itself states a price."""
+        """The price under a plan. What is in a free plan costs nothing, unless the user or the plan itself states a price.
+
+        A catalog's general price is what paid keys pay, and those of models that nobody has said to be in the free plan.
+        """
+        general: Price | None = None
         for layer, section, of_plan in self.figures(name, plan):
-            # A catalog's general price is what paid keys pay.
             if section.price and (of_plan or plan != FREE_PLAN or layer.origin == "config"):
                 return _price(section.price)
-        return _FREE if plan == FREE_PLAN else None
+            if section.price:
+                general = general or _price(section.price)
+        return _FREE if plan == FREE_PLAN and self._in_free_plan(name) else general
+
+    def _in_free_plan(self, name: str) -> bool:
+        """Whether the user says that keys have the free plan, or any section that this model is in it."""
+        for layer in self.stack:
+            told = layer.section
+            if layer.origin == "config" and FREE_PLAN in (told.plan, *(key.plan for key in told.keys or ())):
+                return True
+            model = (told.models or {}).get(name)
+            if model is not None and FREE_PLAN in (model.plans or {}):
+                return True
+        return False
 
 
 def _limits_in(section: LimitsHolder, origin: Origin) -> tuple[Limit, ...] | None:

@@ -22,7 +22,8 @@ _LONGEST_SHOWN: Final = 80
 _KEY_PREFIX: Final = re.compile(r"(sk-|gsk_|xai-|hf_|nvapi-|AIza|csk-|tgp_|pplx-|fw_|Bearer )\S{8,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LONG_RUN: Final = re.compile(r"[A-Za-z0-9]{20,}")
-_USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
+_USERINFO: Final = re.compile(r"(?<=://)\S*@")
+_QUERY: Final = re.compile(r"(?<=[?#])\S+")
 
 
 def dotted(place: Place) -> str:
@@ -69,6 +70,8 @@ def shown(place: Place, value: object) -> object:
     if looks_secret(value):
         return MASK
     text = _USERINFO.sub(f"{MASK}@", value)
+    if "://" in text:
+        text = _QUERY.sub(MASK, text)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 

@@ -104,16 +104,22 @@ class Resolver:
                 expected = f"the environment variable {unset}, which is part of the URL, or {expected}"
             raise self.places.error(("providers", name, "base_url"), "is missing", expected=expected)
         keys = self._keys(name, layers, own.env if own else ())
-        return self._known(name, adapter, base_url, layers, keys, named=True)
+        # What a plugin assumes of keys at its own address says nothing of keys elsewhere: their plan is what the user says.
+        elsewhere = own is None and section.base_url is not None
+        plan = section.plan if elsewhere else layers.first(lambda s: s.plan)
+        return self._known(name, adapter, base_url, layers, keys, plan, named=True)
 
     def _found(self, offer: Offer, keys: list[Key]) -> Iterator[Known]:
         """A provider that only the environment names: nothing, where its plugin does not say enough to use it."""
         layers = self.layers(offer, offer.name)
         base_url = self._base_url(offer.name, layers.first(lambda s: s.base_url) or offer.base_url)
         if base_url is not None and layers.models:
-            yield self._known(offer.name, offer.name, base_url, layers, keys, named=False)
+            plan = layers.first(lambda s: s.plan)
+            yield self._known(offer.name, offer.name, base_url, layers, keys, plan, named=False)
 
-    def _known(self, name: str, adapter: str, base_url: str, layers: Layers, keys: list[Key], *, named: bool) -> Known:
+    def _known(
+        self, name: str, adapter: str, base_url: str, layers: Layers, keys: list[Key], plan: str | None, *, named: bool
+    ) -> Known:
         provider = Provider(
             name,
             adapter,
@@ -129,15 +135,22 @@ class Resolver:
         if not keys:
             unusable = dict.fromkeys(layers.models, f"{name} has no key")
             return Known(name, named, layers, unusable=unusable, retired=self._gone(name, layers))
-        return self._deployed(provider, layers, keys, named=named)
+        return self._deployed(provider, layers, keys, plan, named=named)
 
-    def _deployed(self, provider: Provider, layers: Layers, keys: list[Key], *, named: bool) -> Known:
+    def _deployed(
+        self, provider: Provider, layers: Layers, keys: list[Key], plan_of_keys: str | None, *, named: bool
+    ) -> Known:
         """Provider x model x credential; what depends on the plan alone is made once for each."""
-        held = credentials(provider.name, provider.base_url, keys, layers.first(lambda s: s.plan))
+        held = credentials(provider.name, provider.base_url, keys, plan_of_keys)
         self._check_quotas(provider.name, keys, layers.quota_scope)
         gone = self._gone(provider.name, layers)
         for plan in dict.fromkeys(c.plan for c in held if c.plan):
             self._check_plan(provider.name, plan, layers.plans)
+            if plan == FREE_PLAN and plan not in layers.plans and layers.priced:
+                text = (
+                    f"no catalog knows a plan `free` of {provider.name}: all prices are taken as 0, because you say so"
+                )
+                self.warnings.append(self.places.warning(("providers", provider.name, "plan"), text))
         shared = {plan: layers.shared_limits(plan) for plan in {c.plan for c in held}}
         deployments: list[Deployment] = []
         unusable: dict[str, str] = {}

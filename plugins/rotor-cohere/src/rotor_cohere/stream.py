@@ -16,7 +16,7 @@ from rotor_core.adapters.openai_wire import arguments_of, load
 from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
 from rotor_core.adapters.wire import WireError
 
-_OPENING: Final = 400
+_OPENING: Final = 4_000
 """Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
 

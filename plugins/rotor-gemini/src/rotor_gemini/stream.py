@@ -16,7 +16,7 @@ from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentE
 from rotor_core.adapters.wire import WireError
 from rotor_gemini.answers import Piece, Telling
 
-OPENING: Final = 400
+OPENING: Final = 4_000
 """Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
 

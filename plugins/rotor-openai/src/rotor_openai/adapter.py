@@ -15,9 +15,11 @@ from rotor_core._request import Request
 from rotor_core.adapters.history import Manner, strict_id
 from rotor_core.adapters.http_adapter import HttpAdapter
 from rotor_core.adapters.openai_compatible import OpenAIWire
-from rotor_core.adapters.wire import Wire
+from rotor_core.adapters.wire import UnfitError, Wire
 
 _REASONS: Final = re.compile(r"(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)(?!.*-chat))")
+_NO_STOP: Final = re.compile(r"(?:ft:)?(?:o\d|gpt-5(?:-mini|-nano)?(?:-\d{4}-\d\d-\d\d)?$)")
+"""By the client's own documentation of `stop` (openai 2.54)."""
 _TOOLS_WITHOUT_REASONING: Final = re.compile(r"(?:ft:)?gpt-6")
 _SAMPLING: Final = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs",
@@ -37,6 +39,8 @@ class OpenAIsOwnWire(OpenAIWire):
             if body.get("reasoning_effort") != "none":
                 for key in _SAMPLING:
                     body.pop(key, None)
+            if body.get("stop") and _NO_STOP.match(model.name):
+                raise UnfitError(f"{model.name} takes no stop sequences")
             if body.get("tools") and _TOOLS_WITHOUT_REASONING.match(model.name):
                 body["reasoning_effort"] = "none"
         return body
