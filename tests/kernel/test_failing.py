@@ -376,3 +376,18 @@ def test_a_request_that_is_wrong_everywhere_still_goes_nowhere():
         script.play(run(work(A, B), REQUEST))
 
     assert len(asks(script)) == 1
+
+
+def test_in_the_last_resort_whoever_is_dead_is_asked_after_everybody_else():
+    dead = Bar(frozenset({"a/m#1"}), 100.0, frozenset({"a/m#1"}))
+    script = Script(
+        {
+            c.Barred: lambda command: dead if command.strictly else NO_BAR,
+            c.Reserve: [refused(a="failing", b="failing"), refused(b="no_room"), reservation(number=3)],
+            c.Call: answer(),
+        }
+    )
+
+    script.play(run(desperate(A, B), REQUEST))
+
+    assert asks(script) == [set(), {"a/m#1"}, set()]

@@ -10,7 +10,7 @@ from tests.policy.provider_errors import ROWS
 
 from rotor_core._outcome import Failure
 from rotor_core._policy import classify
-from rotor_core._policy.classify import LONGEST_MESSAGE, Rule, classify_failure, dialect_of
+from rotor_core._policy.classify import LONGEST_MESSAGE, ErrorRule, Rule, add_dialects, classify_failure, dialect_of
 
 ERRORS = Path(__file__).parents[3] / "shared" / "data" / "wire" / "errors.jsonl"
 
@@ -467,3 +467,17 @@ def test_the_figures_and_the_dimension_of_recorded_errors_are_exact():
     shares = {name: told[name] / asked[name] for name in asked}
 
     assert all(share >= (0.95 if name == "dimension" else 0.97) for name, share in shares.items()), shares
+
+
+@pytest.mark.parametrize("body", ["x", "x" * 5_000])
+def test_a_status_that_is_no_figure_at_all_is_not_known(body):
+    assert classify_failure("p", ["429"], {}, body).kind == "unknown"
+
+
+def test_the_same_words_are_understood_again_where_a_plugin_has_changed_what_they_mean(monkeypatch):
+    monkeypatch.setattr(classify, "_added", classify._added)
+    assert classify_failure("changing", 400, {}, "the kettle is busy").kind == "bad_request"
+
+    add_dialects({"changing": dialect_of([ErrorRule("overloaded", words="kettle is busy", only=[400])])})
+
+    assert classify_failure("changing", 400, {}, "the kettle is busy").kind == "overloaded"
