@@ -65,3 +65,9 @@ def config_file(sandbox: Sandbox, nowhere: Path) -> Path:
     path = nowhere / "rotor.yaml"
     path.write_text(yaml.safe_dump(dict(sandbox.config())))
     return path
+
+
+@pytest.fixture(autouse=True)
+def as_wide_as_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the terminal is that these tests are run from."""
+    monkeypatch.delenv("COLUMNS", raising=False)
