@@ -220,8 +220,9 @@ async def test_where_nobody_listens_nothing_is_made(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(events_module._Teller, "__init__", never)
     model = rotating()
 
-    await graph_of(model).ainvoke({"messages": [("user", "hi")]}, {"callbacks": [BaseCallbackHandler()]})
-    model.invoke("hi")
+    told = await graph_of(model).ainvoke({"messages": [("user", "hi")]}, {"callbacks": [BaseCallbackHandler()]})
+    assert told["messages"][-1].content
+    assert model.invoke("hi").content
 
 
 def test_a_handler_that_does_not_override_custom_events_does_not_count_as_a_listener():

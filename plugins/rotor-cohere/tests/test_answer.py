@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotor_cohere.wire import CohereWire
-from rotor_core._outcome import ToolCall, Usage
+from rotor_core._outcome import Answer, ToolCall, Usage
 from rotor_core.adapters.wire import LiveModel, WireError
 
 WIRE = CohereWire()
@@ -290,11 +290,12 @@ KINDS = st.sampled_from(
 @given(ANY)
 def test_any_json_is_an_answer_or_none(data):
     content = json.dumps(data).encode()
-    for read_ in (lambda: WIRE.decode(content, {}), lambda: WIRE.models(content)):
+    for read_, kind in ((lambda: WIRE.decode(content, {}), Answer), (lambda: WIRE.models(content), tuple)):
         try:
-            read_()
+            found = read_()
         except WireError:
-            pass
+            continue
+        assert isinstance(found, kind)
 
 
 @settings(deadline=None)

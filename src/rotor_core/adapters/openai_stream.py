@@ -9,36 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters import openai_wire as wire
+from rotor_core.adapters.event_reader import EventReader
 from rotor_core.adapters.json_values import EMPTY, name, string, table
-from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
+from rotor_core.adapters.sse import ServerSentEvent
 from rotor_core.adapters.wire import WireError
 
-OPENING: Final = 4_000
-"""Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
-
-class StreamReader:
+class StreamReader(EventReader):
     """One per stream. `feed` until it is `done` or the bytes end, then `end`.
 
     A server that answers a request for a stream with one JSON body is understood too: it becomes one chunk.
     """
 
     def __init__(self, headers: Mapping[str, str] = EMPTY) -> None:
-        self.done = False
-        self.notes = 0
-        """How often something of the whole answer was said that was not known: its usage, why it ended."""
+        super().__init__(headers)
         self._begun = self._said = False
-        self.opening = b""
-        self._headers = headers
-        self._events = EventParser()
-        content_type = headers.get("content-type", "")
-        self._whole: bytearray | None = (
-            bytearray() if "json" in content_type and "event-stream" not in content_type else None
-        )
         self._finish_reason: str | None = None
         self._trouble: WireError | None = None
         self._usage: Usage | None = None
@@ -50,18 +39,7 @@ class StreamReader:
 
     def feed(self, piece: bytes) -> Iterator[Chunk]:
         """The chunks that this piece completes. Raises `WireError`, after what came before the trouble."""
-        if len(self.opening) < OPENING:
-            self.opening += piece[:OPENING]
-        if self._whole is not None:
-            self._whole += piece
-            if len(self._whole) > self._events.max_event:
-                raise WireError("a body that is too large")
-            return
-        try:
-            events = self._events.feed(piece)
-        except EventTooLargeError as error:
-            raise WireError(str(error)) from None
-        for event in events:
+        for event in self.taken(piece):
             if self.done:
                 return
             chunk = self._take(event)

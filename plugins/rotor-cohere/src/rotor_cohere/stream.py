@@ -7,31 +7,22 @@ Citations are passed over, since nobody here can show them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from rotor_cohere import answer
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
+from rotor_core.adapters.event_reader import EventReader
 from rotor_core.adapters.json_values import EMPTY, is_list, name, string, table
 from rotor_core.adapters.openai_wire import arguments_of, load
-from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
+from rotor_core.adapters.sse import ServerSentEvent
 from rotor_core.adapters.wire import WireError
 
-_OPENING: Final = 4_000
-"""Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
-
-class CohereReader:
+class CohereReader(EventReader):
     """One per stream. See `rotor_core.adapters.wire.Reader`. A body that is one JSON answer is understood too."""
 
     def __init__(self, headers: Mapping[str, str] = EMPTY) -> None:
-        self.done = False
-        self.notes = 0
-        self.opening = b""
-        self._headers = headers
-        self._events = EventParser()
-        content_type = headers.get("content-type", "")
-        json_body = "json" in content_type and "event-stream" not in content_type
-        self._whole: bytearray | None = bytearray() if json_body else None
+        super().__init__(headers)
         self._begun = False
         self._id: str | None = None
         self._finish_reason: str | None = None
@@ -39,18 +30,7 @@ class CohereReader:
 
     def feed(self, piece: bytes) -> Iterator[Chunk]:
         """The chunks that this piece completes. Raises `WireError`, after what came before the trouble."""
-        if len(self.opening) < _OPENING:
-            self.opening += piece[:_OPENING]
-        if self._whole is not None:
-            self._whole += piece
-            if len(self._whole) > self._events.max_event:
-                raise WireError("a body that is too large")
-            return
-        try:
-            events = self._events.feed(piece)
-        except EventTooLargeError as error:
-            raise WireError(str(error)) from None
-        for event in events:
+        for event in self.taken(piece):
             if self.done:
                 return
             chunk = self._take(event)

@@ -7,47 +7,26 @@ it (or from a gateway that pays no heed) the same responses come as one JSON lis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
+from rotor_core.adapters.event_reader import EventReader
 from rotor_core.adapters.json_values import EMPTY, is_list
 from rotor_core.adapters.openai_wire import load
-from rotor_core.adapters.sse import EventParser, EventTooLargeError, ServerSentEvent
+from rotor_core.adapters.sse import ServerSentEvent
 from rotor_core.adapters.wire import WireError
 from rotor_gemini.answers import Piece, Telling
 
-OPENING: Final = 4_000
-"""Bytes of a stream's beginning that are kept to say what came, should it turn out to be no stream."""
 
-
-class StreamReader:
+class StreamReader(EventReader):
     """One per stream. See `rotor_core.adapters.wire.Reader`."""
 
     def __init__(self, headers: Mapping[str, str] = EMPTY) -> None:
-        self.done = False
-        self.notes = 0
-        self.opening = b""
+        super().__init__(headers)
         self._telling = Telling()
-        self._headers = headers
-        self._events = EventParser()
-        content_type = headers.get("content-type", "")
-        self._whole: bytearray | None = (
-            bytearray() if "json" in content_type and "event-stream" not in content_type else None
-        )
 
     def feed(self, piece: bytes) -> Iterator[Chunk]:
-        if len(self.opening) < OPENING:
-            self.opening += piece[:OPENING]
-        if self._whole is not None:
-            self._whole += piece
-            if len(self._whole) > self._events.max_event:
-                raise WireError("a body that is too large")
-            return
-        try:
-            events = self._events.feed(piece)
-        except EventTooLargeError as error:
-            raise WireError(str(error)) from None
-        for event in events:
+        for event in self.taken(piece):
             yield from self._take(event)
 
     def end(self) -> Iterator[Chunk]:
