@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,10 @@ from rotor_cli.engine import config_option, json_option
 from rotor_cli.failures import FAILED, masked
 from rotor_cli.terminal import print_json
 from rotor_core._engine import without_password
+from rotor_core._errors import ConfigError
 from rotor_core._model import Catalog
 from rotor_core.catalog.check import check as judge
+from rotor_core.catalog.packaged import section_of
 from rotor_core.catalog.sources import catalog_from, found_config, found_refreshed, today
 from rotor_core.plugins import Finding, Plugins, installed, unreachable
 
@@ -70,10 +72,20 @@ def _plugin_lines(plugins: Plugins) -> list[Line]:
         text = f"({about}): {'; '.join(said) or 'nothing'}"
         facts = {"version": plugin.version, "origin": plugin.origin, **offers, "rules": plugin.rules}
         lines.append(Line("ok", plugin.name, text, facts))
-    findings: Sequence[Finding] = (*plugins.findings, *unreachable(plugins))
+    findings: Sequence[Finding] = (*plugins.findings, *unreachable(plugins), *_broken_catalogs(plugins))
     # A plugin is a stranger's: what its own words hold, an address with a key in it perhaps, is for nobody's terminal.
     lines += [Line(BROKEN, f.plugin, masked(f.problem, os.environ)) for f in findings]
     return lines
+
+
+def _broken_catalogs(plugins: Plugins) -> Iterator[Finding]:
+    """Catalogs that cannot be read: whoever has no key for such a provider yet would hear of it too late."""
+    owner = {provider: plugin.name for plugin in plugins.loaded for provider in plugin.providers}
+    for name, spec in plugins.providers.items():
+        try:
+            section_of(name, spec.catalog)
+        except ConfigError as error:
+            yield Finding(owner.get(name, name), f"its catalog is left out: {error}")
 
 
 def _configuration(config: Path | None, plugins: Plugins, report: Report) -> Catalog | None:

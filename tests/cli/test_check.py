@@ -235,3 +235,16 @@ class Acme(OpenAICompatible):
 def rotor_providers():
     return [ProviderSpec("acme", adapter=Acme, base_url="http://127.0.0.1:1/v1")]
 """
+
+
+def test_a_catalog_that_cannot_be_read_is_named_though_nobody_has_a_key_for_it(run, nowhere, providers, monkeypatch):
+    providers(lab={"keys": [GOOD], "models": MODELS})
+    spec = 'ProviderSpec("acme", adapter="rotor_core.adapters.openai_compatible:OpenAICompatible"'
+    hook = f'@hookimpl\ndef rotor_providers():\n    return [{spec}, catalog={{"models": {{"m": {{"contxt": 3}}}}}})]\n'
+    (nowhere / "acme.py").write_text(f"from rotor_core import ProviderSpec, hookimpl\n\n\n{hook}")
+    monkeypatch.setenv("ROTOR_PLUGINS", "./acme.py")
+
+    status, said = run("--offline")
+
+    assert status == 1
+    assert "broken   ./acme.py its catalog is left out: catalog of acme: models.m.contxt: unknown key" in said
