@@ -17,7 +17,7 @@ from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
 from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import pool_of
-from rotor_litellm.trail import CURRENT, Held, Trail
+from rotor_litellm.trail import CURRENT, Held, Trail, follow
 
 ATTEMPTS: Final = 1_000
 """How often a request is tried is LiteLLM's affair (`num_retries`, fallbacks)."""
@@ -83,6 +83,7 @@ def choice(
         progress.exclude = set(trail.out)
     progress.owed.clear()
     trail.held = Held(engine, work, progress, reservation, progress.sent_at, progress.number, progress.streamed)
+    follow(trail.held, trail)
     return by_id[reservation.deployment]
 
 

@@ -28,7 +28,7 @@ from rotor_litellm.request import is_call
 from rotor_litellm.roster import Roster
 from rotor_litellm.story import headers_for, story_of, told_by
 from rotor_litellm.strategy import CHOOSING, RotorStrategy, installed_in
-from rotor_litellm.trail import noted, sweep
+from rotor_litellm.trail import asweep, noted
 
 STATUS: Final = "/rotor/status"
 
@@ -72,7 +72,7 @@ class RotorHandler(RotorHooks):
         kwargs: Mapping[str, Any] = request_kwargs or {}
         if CHOOSING.get() or not healthy_deployments or not is_call(kwargs):
             return healthy_deployments
-        sweep()
+        await asweep()
         candidates = litellm.utils.get_order_filtered_deployments(
             healthy_deployments, target_order=kwargs.get("_target_order")
         )

@@ -1,7 +1,8 @@
-"""The deployments of one `model_list` as the engine knows them. When the list changes, so does the engine; its ledger stays.
+"""The deployments of one `model_list` as the engine knows them. When the list changes, another engine takes over.
 
 LiteLLM may replace, add and take away deployments at any time (`set_model_list`, `upsert_deployment`, the proxy's
-database). What was counted, learned and put to rest is kept by the store, which every later engine of a roster shares.
+database). The next engine has the ledger and the experience of the one before: what was counted, learned and put to
+rest, breakers, latencies, listeners. A call that was under way is settled by whichever engine it began with.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Roster:
         self.rotor = Rotor(self.engine, None)
 
     def _made(self, before: Engine | None) -> Engine:
-        """An engine over the seats there are, with the ledger and the listeners of the one before."""
+        """An engine over the seats there are, that takes over from the one before."""
         groups: dict[str, list[Seat]] = {}
         for _, group, seat in self._seats.values():
             groups.setdefault(group, []).append(seat)
@@ -129,26 +130,15 @@ class Roster:
             source="model_list",
         )
         adapters: dict[str, Any] = {ADAPTER: Unused()}
-        if before is None:
-            return Engine(catalog, self._plugins, adapters=adapters)
-        engine = Engine(catalog, self._plugins, adapters=adapters, store=before.store)
-        engine.hub, engine.stats = before.hub, before.stats
-        return engine
+        return Engine(catalog, self._plugins, adapters=adapters, before=before)
 
 
 def pool_of(engine: Engine, candidates: Sequence[Mapping[str, Any]]) -> str:
-    """The pool that candidates are drawn from: their model group, or where they are of several, one made for these."""
-    groups = dict.fromkeys(str(c.get("model_name") or "") for c in candidates)
-    known = engine.catalog.pools
-    if len(groups) == 1 and (name := next(iter(groups))) in known:
-        inside = {seat.deployment.id for seat in known[name].seats} if len(candidates) == 1 else None
-        if inside is None or _id(candidates[0]) in inside:
-            return name
-    ids = [_id(c) for c in candidates]
-    name = "+".join(sorted(ids)) if len(ids) <= 3 else f"{ids[0]}+{len(ids) - 1}+{hash(frozenset(ids)):x}"
+    """The pool that candidates are drawn from: their model group, or where they are of several, one made of these groups."""
+    groups = sorted({str(c.get("model_name") or "") for c in candidates})
+    name, known = " + ".join(groups), engine.catalog.pools
     if name not in known:
-        seats = {s.deployment.id: s for pool in known.values() for s in pool.seats}
-        made = Pool(name, tuple(seats[i] for i in ids if i in seats))
+        made = Pool(name, tuple(seat for group in groups if group in known for seat in known[group].seats))
         known[name] = made  # type: ignore[index]  # pyright: ignore[reportIndexIssue]  a roster's pools are a dict of its own
     return name
 

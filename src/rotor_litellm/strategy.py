@@ -24,7 +24,7 @@ from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, RouterRateLimitError, litellm, register
 from rotor_litellm.request import is_call, wanted
 from rotor_litellm.roster import Roster
-from rotor_litellm.trail import sweep
+from rotor_litellm.trail import asweep, sweep
 
 CHOOSING: Final[ContextVar[bool]] = ContextVar("rotor_litellm_choosing", default=False)
 """Whether a strategy of ours is asking LiteLLM's filters, and will choose itself."""
@@ -71,7 +71,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
     ) -> Any:  # fmt: skip
         """Wait for capacity and take it; return the deployment that is to be called. Raises LiteLLM's errors."""
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
-        sweep()
+        await asweep()
         found = await self._filtered(model, messages, input, specific_deployment, kwargs)
         candidates = _several(found)
         engine = self._engine(candidates)

@@ -2,24 +2,32 @@
 
 A trail lives in the context of the task (or thread) that makes the request: LiteLLM asks for each attempt anew, and its
 hooks are called in the same context. Ends that are told elsewhere (a stream's, in LiteLLM's logging) find what they
-end by the call's id and the deployment's. Whatever nobody ends is let go when LiteLLM's own record of the call is
-gone, or when the reservation has expired.
+end by the call's id and the deployment's. Whatever nobody ends is let go when nobody can tell of its end any more: when
+the trail is gone before the call was made, LiteLLM's own record of the call afterwards, or when the reservation has expired.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import weakref
 from collections import deque
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rotor_core._acquire import Progress, Work, abandon
+from rotor_core._adrive import adrive
+from rotor_core._commands import Flow
 from rotor_core._drive import drive
 from rotor_core._engine import Engine
+from rotor_core._errors import StoreError
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Reservation
 from rotor_core._model import Deployment
+
+logger: Final = logging.getLogger("rotor")
 
 _MOST: Final = 100_000
 """Calls under way of which ends are looked for. More are let go by expiry alone."""
@@ -64,7 +72,7 @@ class Held:
         return True
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Trail:
     """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way.
 
@@ -105,31 +113,65 @@ def noted(call_id: object, deployment_id: object) -> Held | None:
     return _CALLS.get((str(call_id), str(deployment_id)))
 
 
-def follow(held: Held, record: object) -> None:
-    """Let go of it when LiteLLM's record of the call is gone: then nobody can be told of its end any more."""
-    if held.watch is None:
-        try:
-            held.watch = weakref.finalize(record, _LOST.append, held)
-            held.watch.atexit = False
-        except TypeError:  # it cannot be followed; it will expire
-            return
+def follow(held: Held, teller: object) -> None:
+    """Let go of it when this is gone, who alone can tell of its end from now on: the trail, then LiteLLM's record of the call."""
+    try:
+        watch = weakref.finalize(teller, _LOST.append, held)
+    except TypeError:  # it cannot be followed; whoever was followed before still is
+        return
+    watch.atexit = False
+    if held.watch is not None:
+        held.watch.detach()
+    held.watch = watch
 
 
 def sweep() -> None:
-    """Settle what was lost sight of: as reserved, where it was sent. Said at each selection; costs nothing where nothing was."""
+    """Settle what was lost sight of. Said at each selection; costs nothing where nothing was."""
+    for held in _lost():
+        try:
+            drive(_let_go(held), held.engine.ports)
+        except StoreError as error:
+            _expires(held, error)
+
+
+async def asweep() -> None:
+    """The same on an event loop."""
+    found = list(_lost())
+    if found:
+        await asyncio.gather(*(_aswept(held) for held in found))
+
+
+async def _aswept(held: Held) -> None:
+    try:
+        await adrive(_let_go(held), held.engine.ports)
+    except StoreError as error:
+        _expires(held, error)
+
+
+def _let_go(held: Held) -> Flow[None]:
+    """As reserved, where it was sent, for the provider may have counted it."""
+    yield from abandon(held.reservation.id, AS_RESERVED if held.sent else NOTHING_USED)
+
+
+def _expires(held: Held, error: StoreError) -> None:
+    """The request that swept has nothing to do with it, and goes on."""
+    logger.warning("%s: a call that was left is given back when its reservation expires, for %s", held.id, error)
+
+
+def _lost() -> Iterator[Held]:
+    """What nobody can end any more, taken note of as over: first what was left, then what has expired."""
     while _LOST:
         try:
             held = _LOST.popleft()
-        except IndexError:
-            return
+        except IndexError:  # another thread had it
+            break
         if held.end():
-            drive(abandon(held.reservation.id, AS_RESERVED if held.sent else NOTHING_USED), held.engine.ports)
-    while _CALLS:
-        oldest = next(iter(_CALLS.values()), None)
-        if oldest is None or oldest.reservation.expires_at > oldest.engine.store.now():
+            yield held
+    while (oldest := next(iter(_CALLS.values()), None)) is not None:
+        if oldest.reservation.expires_at > oldest.engine.store.now():
             return
         if oldest.end():  # the ledger has let go of it by itself; health is to hear of it, too
-            drive(abandon(oldest.reservation.id, AS_RESERVED), oldest.engine.ports)
+            yield oldest
 
 
 def under_way() -> int:
