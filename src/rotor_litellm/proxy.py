@@ -79,10 +79,10 @@ class RotorHandler(RotorHooks):
         for name in ("_excluded_deployment_ids", "_retry_skipped_deployment_ids"):
             left = litellm.utils.get_excluded_filtered_deployments(candidates, excluded_deployment_ids=kwargs.get(name))
             candidates = left or candidates
-        engine = self.roster.with_all(candidates)
+        table = self.roster.table(candidates)
         trail_of(kwargs)
         try:
-            return [await adrive(choice(engine, candidates, messages, kwargs.get("input"), kwargs, None), engine.ports)]
+            return [await adrive(choice(table, messages, kwargs.get("input"), kwargs, None), table.ports)]
         except RotorError as error:
             raise for_litellm(error, model) from error
 

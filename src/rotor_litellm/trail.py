@@ -35,12 +35,16 @@ _MOST: Final = 100_000
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """Capacity that is held for one call. `started`: the instant of sending, or of choice before that. `sent`: it went out."""
+    """Capacity that is held for one call. `shown`: LiteLLM's id of the deployment.
+
+    `started`: the instant of sending, or of choice before that. `sent`: it went out.
+    """
 
     engine: Engine
     work: Work
     progress: Progress
     reservation: Reservation
+    shown: str
     started: float
     number: int
     streamed: bool
@@ -96,12 +100,12 @@ def current(deployment_id: object) -> Held | None:
     """What is held for a call to this deployment in this context."""
     trail = CURRENT.get()
     held = trail.held if trail is not None else None
-    return held if held is not None and not held.over and held.id == deployment_id else None
+    return held if held is not None and not held.over and held.shown == deployment_id else None
 
 
 def note(held: Held, call_id: object) -> None:
     """Let the end of this call be found by its id."""
-    key = (str(call_id), held.id)
+    key = (str(call_id), held.shown)
     with _LOCK:
         if key not in held.keys and len(_CALLS) < _MOST:
             held.keys.append(key)

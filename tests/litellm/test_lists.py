@@ -158,3 +158,24 @@ async def test_a_model_that_is_a_deployments_id_makes_no_new_engine_for_each_req
         assert by(await r.acompletion(model="one-1", messages=HELLO, max_tokens=5)) == "one-1"
 
     assert strategy.roster.engine is engine
+
+
+async def test_models_of_a_wildcard_have_limits_of_their_own_and_make_no_new_engine_for_each_request(box: Sandbox):
+    wild = entry(box, "one", group="openai/*", id="wild", rotor=free(limits=[{"requests": 2, "per": "day"}]))
+    wild["litellm_params"]["model"] = "openai/*"
+    r = router(wild, num_retries=0)
+    strategy = rotor_litellm.install(r)
+
+    assert by(await r.acompletion(model="openai/m", messages=HELLO, max_tokens=5)) == "wild"
+    engine = strategy.roster.engine
+    assert by(await r.acompletion(model="openai/m", messages=HELLO, max_tokens=5)) == "wild"
+
+    assert strategy.roster.engine is engine
+    with pytest.raises(litellm.RateLimitError):
+        await r.acompletion(model="openai/m", messages=HELLO, max_tokens=5)
+    chosen = await r.async_get_available_deployment(model="openai/other", request_kwargs={})
+    assert chosen["litellm_params"]["model"] == "openai/other"
+    named = {d["id"]: d["model"] for d in strategy.roster.rotor.status()["deployments"]}
+    assert named["wild:openai/m"] == "m"
+    assert named["wild:openai/other"] == "other"
+    assert strategy.rotor._live.health.in_flight == 0
