@@ -53,15 +53,15 @@ class Engine:
                 expected=", ".join(sorted(plugins.rankings)),
             )
         self.catalog, self.plugins = catalog, plugins
+        seen: Experience
         if before is None:
-            random = Random(seed)  # noqa: S311  jitter, no secret
-            self.experience = Experience(catalog.deployments, random)
+            seen = Experience(catalog.deployments, Random(seed))  # noqa: S311  jitter, no secret
         else:
-            self.experience, store = before.experience, before.store
-            self.experience.follow(catalog.deployments)
-        seen = self.experience
+            seen, store = before.experience, before.store
+            seen.follow(catalog.deployments)
+        self.experience: Experience = seen
         self.hub, self.stats, self.calibration, self.health = seen.hub, seen.stats, seen.calibration, seen.health
-        self.store = store or open_store(catalog, plugins, seen.emit)
+        self.store: Store = store or open_store(catalog, plugins, seen.emit)
         self.planner = Planner(catalog, ranking)
         self.holders = 0
         self._given: Mapping[str, Adapter] = dict(adapters or {})

@@ -21,6 +21,7 @@ from rotor_litellm.trail import CURRENT, Held, Trail, follow
 ATTEMPTS: Final = 1_000
 """How often a request is tried is LiteLLM's affair (`num_retries`, fallbacks)."""
 
+
 def trail_of(kwargs: Mapping[str, Any]) -> Trail:
     """The trail of this request: a new one where it begins. What was held for an attempt before is left to `choice`."""
     trail, mark = CURRENT.get(), attempt_of(kwargs)

@@ -66,7 +66,7 @@ def filtered(
     """The same, blocking."""
     found = _resolved(router, model, messages, given, specific, kwargs)
     several: Any = [found] if isinstance(found, Mapping) else found
-    left: Any = [e for e in several if (e.get("model_info") or {}).get("blocked") is not True]
+    left: Any = [e for e in several if _info(e).get("blocked") is not True]
     if several and not left:
         raise litellm.ServiceUnavailableError(
             message=f"Model '{model}' is currently paused and cannot accept requests.", model=model, llm_provider=""
@@ -96,7 +96,7 @@ def narrowed(entries: Any, kwargs: MutableMapping[str, Any]) -> Any:
         name = "get_excluded_filtered_deployments"
         entries = _ask(litellm.utils, name, entries, entries, excluded_deployment_ids=excluded)
     if isinstance(skipped, tuple):
-        entries = [e for e in entries if (e.get("model_info") or {}).get("id") not in skipped] or entries
+        entries = [e for e in entries if _info(e).get("id") not in skipped] or entries
     return entries
 
 
@@ -109,9 +109,9 @@ def _resolved(router: Any, model: str, messages: Any, given: Any, specific: obje
     """The deployments of a model group, alias, routing group, wildcard; or the one of an id."""
     method: Any = getattr(router, "_common_checks_available_deployment", None)
     if method is not None:
-        return method(
-            model=model, messages=messages, input=given, specific_deployment=specific, request_kwargs=kwargs
-        )[1]
+        return method(model=model, messages=messages, input=given, specific_deployment=specific, request_kwargs=kwargs)[
+            1
+        ]
     _say("Router._common_checks_available_deployment", "teams, access groups and access windows are not asked")
     found: Any = router.get_model_list(model_name=model)
     if found:
@@ -129,6 +129,11 @@ _LOST: Final[Mapping[str, str]] = {
     "get_order_filtered_deployments": "`order` is not looked at",
     "get_excluded_filtered_deployments": "its weighted failover is not looked at",
 }
+
+
+def _info(entry: Entry) -> Mapping[str, Any]:
+    info: Any = entry.get("model_info")
+    return info or {}
 
 
 @cache

@@ -23,11 +23,11 @@ from typing import Any, Final
 from rotor_core._engine import Engine
 from rotor_core._errors import ConfigError
 from rotor_core._model import Catalog, Pool, Seat
+from rotor_core._ports import Ports
 from rotor_core.catalog.document import read
 from rotor_core.catalog.load import load
 from rotor_core.catalog.sources import found_config
 from rotor_core.plugins import Plugins, installed
-from rotor_core._ports import Ports
 from rotor_core.rotor import Rotor, Source
 from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
 
@@ -226,7 +226,8 @@ def _model(entry: Written) -> object:
 def _alike(listed: Written, shown: Written) -> bool:
     """Whether LiteLLM shows an entry of its list, though with an `order` or a name of its own making."""
     names = ("model", "api_key", "api_base", "custom_llm_provider", "organization")
-    one, other = listed.get("litellm_params") or {}, shown.get("litellm_params") or {}
+    one: Any = listed.get("litellm_params") or {}
+    other: Any = shown.get("litellm_params") or {}
     return all(one.get(name) == other.get(name) for name in names)
 
 

@@ -30,6 +30,7 @@ from rotor_litellm.trail import asweep, sweep
 CHOOSING: Final[ContextVar[bool]] = ContextVar("rotor_litellm_choosing", default=False)
 """Whether a strategy of ours is asking LiteLLM's filters, and will choose itself."""
 
+
 class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
     """One router's strategy. `rotor` is the engine, to listen to (`on`) and to look at (`status`, `limits`)."""
 

@@ -13,7 +13,7 @@ import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,7 +37,8 @@ _MOST: Final = 100_000
 class Held:
     """Capacity that is held for one call. `shown`: LiteLLM's id of the deployment.
 
-    `started`: the instant of sending, or of choice before that. `sent`: it went out.
+    `started`: the instant of sending, or of choice before that. `sent`: it went out. `followed`: LiteLLM's record of the
+    call is known, and with a stream is `record`.
     """
 
     engine: Engine
@@ -53,6 +54,8 @@ class Held:
     first_chunk: float | None = None
     keys: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     watch: Any = None
+    followed: bool = False
+    record: Callable[[], Any] | None = None
 
     @property
     def deployment(self) -> Deployment:
@@ -68,6 +71,7 @@ class Held:
             if self.over:
                 return False
             self.over = True
+            _OPENING.discard(self)
             for key in self.keys:
                 if _CALLS.get(key) is self:
                     del _CALLS[key]
@@ -93,6 +97,8 @@ class Trail:
 CURRENT: Final[ContextVar[Trail | None]] = ContextVar("rotor_litellm_trail", default=None)
 _CALLS: Final[dict[tuple[str, str], Held]] = {}
 _LOST: Final[deque[Held]] = deque()
+_OPENING: Final[set[Held]] = set()
+"""Streams of which no chunk has been seen."""
 _LOCK: Final = threading.RLock()
 
 
@@ -118,7 +124,10 @@ def noted(call_id: object, deployment_id: object) -> Held | None:
 
 
 def follow(held: Held, teller: object) -> None:
-    """Let go of it when this is gone, who alone can tell of its end from now on: the trail, then LiteLLM's record of the call."""
+    """Let go of it when this is gone, who alone can tell of its end from now on: the trail, then LiteLLM's record of the call.
+
+    Of a stream the record tells one thing more: LiteLLM calls no hook for a first chunk, but writes its instant down there.
+    """
     try:
         watch = weakref.finalize(teller, _LOST.append, held)
     except TypeError:  # it cannot be followed; whoever was followed before still is
@@ -127,10 +136,42 @@ def follow(held: Held, teller: object) -> None:
     if held.watch is not None:
         held.watch.detach()
     held.watch = watch
+    if held.streamed and not isinstance(teller, Trail):
+        held.record = weakref.ref(teller)
+        _OPENING.add(held)
+
+
+class Mark:
+    """Put into LiteLLM's notes of a blocking call, whose record it shows to nobody: it is gone when they are.
+
+    `notes`: of a stream, where the instant of its first chunk will stand.
+    """
+
+    __slots__ = ("__weakref__", "notes")
+
+    def __init__(self, notes: Mapping[str, Any]) -> None:
+        self.notes = notes
+
+    @property
+    def completion_start_time(self) -> object:
+        return self.notes.get("completion_start_time")
+
+    def __deepcopy__(self, _: object) -> Mark:
+        return self
+
+
+def _look() -> None:
+    """A stream that has begun to answer is overdue no more, however long it goes on."""
+    for held in tuple(_OPENING):
+        record = held.record() if held.record is not None else None
+        if record is None or getattr(record, "completion_start_time", None) is not None:
+            _OPENING.discard(held)
+            held.engine.health.flowing(held.reservation.id)
 
 
 def sweep() -> None:
-    """Settle what was lost sight of. Said at each selection; costs nothing where nothing was."""
+    """See which streams have begun, and settle what was lost sight of. Said at each selection; costs nothing where nothing was."""
+    _look()
     for held in _lost():
         try:
             drive(_let_go(held), held.engine.ports)
@@ -140,6 +181,7 @@ def sweep() -> None:
 
 async def asweep() -> None:
     """The same on an event loop."""
+    _look()
     found = list(_lost())
     if found:
         await asyncio.gather(*(_aswept(held) for held in found))

@@ -125,8 +125,6 @@ async def test_a_team_gets_its_own_deployments_though_all_are_in_cooldown(box: S
             model_id=name, original_exception=RuntimeError(), exception_status=500, cooldown_time=60
         )
 
-    answer = await r.acompletion(
-        model="lab", messages=HELLO, max_tokens=5, metadata={"user_api_key_team_id": "us"}
-    )
+    answer = await r.acompletion(model="lab", messages=HELLO, max_tokens=5, metadata={"user_api_key_team_id": "us"})
 
     assert by(answer) == "all"

@@ -254,9 +254,10 @@ class Health:
             for ward in self._wards.values():
                 ward.breakers = self._breakers(ward.deployment)
             for flight in self._flights.values():
-                if flight.ward.deployment.id in gone and (ward := self._ward(flight.ward.deployment.id)) is not None:
-                    flight.ward = ward
-                    ward.flying += 1
+                anew = self._ward(flight.ward.deployment.id) if flight.ward.deployment.id in gone else None
+                if anew is not None:
+                    flight.ward = anew
+                    anew.flying += 1
 
     def follow(self, deployments: Mapping[str, Deployment]) -> None:
         """These are the deployments from now on. Of those that stay everything is kept, calls under way included.
