@@ -39,7 +39,7 @@ def trail_of(kwargs: Mapping[str, Any]) -> Trail:
 def _asked_again(trail: Trail, mark: tuple[object, ...]) -> bool:
     """Whether this is one attempt's second selection; a mark alone may be a client's own, used for all its requests."""
     held = trail.held
-    return trail.mark == mark and held is not None and not held.sent and not held.over
+    return trail.mark == mark and held is not None and not held.begun and not held.over
 
 
 def choice(
@@ -57,14 +57,14 @@ def choice(
     assert trail is not None
     entries = table.entries
     before, trail.held = trail.held, None
-    if before is not None and not before.over and not before.sent and before.id in entries:
+    if before is not None and not before.over and not before.begun and before.id in entries:
         trail.held = before  # asked twice for one attempt
         return entries[before.id]
     stale = [*trail.stale, *([before] if before is not None else [])]
     trail.stale.clear()
     for held in stale:
-        # Chosen and not called: LiteLLM thought better of it. What was sent may be a stream that goes on elsewhere.
-        if not held.sent and held.end():
+        # Chosen and not called: LiteLLM thought better of it. What was begun may be a stream that goes on elsewhere.
+        if not held.begun and held.end():
             yield from abandon(held.reservation.id, NOTHING_USED)
     asked = wanted(messages, given, kwargs)
     work = work_of(table, asked, max_wait)

@@ -28,11 +28,18 @@ from rotor_litellm.trail import CURRENT, Held, Mark, Trail, current, follow, not
 class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
     """To be registered once, by `host.register`."""
 
+    def pre_call_check(self, deployment: dict[str, Any]) -> None:
+        """A blocking call is about to be made: all that some providers tell before its end."""
+        held = current(_id_in(deployment))
+        if held is not None:
+            held.begun = True
+
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Just before the call: it is not waited for longer than such calls take."""
         held = current(_id_in(kwargs))
         if held is None:
             return None
+        held.begun = True
         note(held, kwargs.get("litellm_call_id"))
         record = kwargs.get("litellm_logging_obj")
         if record is not None:
@@ -53,7 +60,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         if not held.followed:
             held.followed = True
             follow(held, kwargs.setdefault(_MARK, Mark(kwargs if held.streamed else {})))
-        held.sent = True
+        held.begun = held.sent = True
         held.started = held.engine.store.now()
         going_out(held)
 
