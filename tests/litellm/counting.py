@@ -44,7 +44,10 @@ def counted() -> Counting:
 
 def deployments(count: int, *, rotor: bool) -> list[dict[str, Any]]:
     """So many, each with a key of its own and its limit, in LiteLLM's words or in Rotor's."""
-    limit = {"limits": [{"requests": ALLOWED, "per": "minute", "window": "rolling"}], "price": {"input": 0, "output": 0}}
+    limit = {
+        "limits": [{"requests": ALLOWED, "per": "minute", "window": "rolling"}],
+        "price": {"input": 0, "output": 0},
+    }
     return [
         {
             "model_name": "many",
