@@ -98,7 +98,7 @@ class Roster:
             fresh = {_id(e): seated for e in written if (seated := self._read(_id(e), e)) is not None}
             before, self._listed, self._tables = self._listed, fresh, {}
             if _seats(before) != _seats(fresh):
-                self._extras = {}
+                self._extras = {n: e for n, e in self._extras.items() if _stays(n, e, before, fresh)}
                 self._renew()
             self._seen = written
             return self.engine
@@ -211,6 +211,14 @@ class Roster:
 def _seats(seated: Mapping[str, _Seated]) -> dict[str, tuple[str, int]]:
     """What of entries makes an engine another one."""
     return {name: (one.group, id(one.seat)) for name, one in seated.items()}
+
+
+def _stays(name: str, extra: _Seated, before: Mapping[str, _Seated], now: Mapping[str, _Seated]) -> bool:
+    """Whether what is in no list is as it was when the list has changed: its own entry there, if it has one, is the same."""
+    origin = _id(extra.written)
+    one, other = before.get(origin), now.get(origin)
+    same = one is other is None or (one is not None and other is not None and one.seat is other.seat)
+    return same and name not in now
 
 
 def _id(entry: Written) -> str:

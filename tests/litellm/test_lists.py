@@ -179,3 +179,18 @@ async def test_models_of_a_wildcard_have_limits_of_their_own_and_make_no_new_eng
     assert named["wild:openai/m"] == "m"
     assert named["wild:openai/other"] == "other"
     assert strategy.rotor._live.health.in_flight == 0
+
+
+async def test_a_wildcards_models_are_known_after_the_list_has_changed_unless_the_wildcard_did(box: Sandbox):
+    wild = entry(box, "one", group="openai/*", id="wild", rotor=free())
+    wild["litellm_params"]["model"] = "openai/*"
+    r = router(wild)
+    strategy = rotor_litellm.install(r)
+    await r.acompletion(model="openai/m", messages=HELLO, max_tokens=5)
+    before = strategy.roster.rotor.health("wild:openai/m")
+
+    r.set_model_list([wild, entry(box, "two", rotor={"price": PAID})])
+    assert strategy.rotor.health("wild:openai/m") == before
+
+    r.set_model_list([entry(box, "two", group="openai/*", id="wild", rotor=free())])
+    assert "wild:openai/m" not in strategy.rotor.health()
