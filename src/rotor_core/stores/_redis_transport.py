@@ -24,6 +24,8 @@ SECONDS = 1.0
 """How long a connection, or an answer, is waited for."""
 CONNECTIONS = 50
 """At once, of each client. Who finds them all in use waits for one: a round trip is short, and that is no outage."""
+IN_USE = 5.0
+"""Seconds that a thread waits for one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Transport:
             if self._client is None:
                 retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
                 kind: Any = redis.BlockingConnectionPool
-                self._client = redis.Redis.from_pool(kind.from_url(self._url, **_OPTIONS, retry=retry))
+                pool: Any = kind.from_url(self._url, **_OPTIONS, timeout=IN_USE, retry=retry)
+                self._client = redis.Redis.from_pool(pool)
             return self._client
 
     def call(self, call: Call) -> bytes:
@@ -135,7 +138,8 @@ def _async_client(url: str) -> Any:
 
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     kind: Any = redis.asyncio.BlockingConnectionPool
-    return redis.asyncio.Redis.from_pool(kind.from_url(url, **_OPTIONS, retry=retry))
+    # A busy loop is no outage either, so this wait is bounded by what is patient with busy loops: see `Steady`.
+    return redis.asyncio.Redis.from_pool(kind.from_url(url, **_OPTIONS, timeout=None, retry=retry))
 
 
 async def _end(client: Any) -> None:
@@ -147,8 +151,10 @@ def _leave(_: Any) -> None:
 
 
 _OPTIONS: dict[str, Any] = {
-    "socket_connect_timeout": SECONDS, "socket_timeout": SECONDS, "max_connections": CONNECTIONS, "timeout": SECONDS
-}  # fmt: skip
+    "socket_connect_timeout": SECONDS,
+    "socket_timeout": SECONDS,
+    "max_connections": CONNECTIONS,
+}
 
 
 def _data(reply: Any) -> bytes:
