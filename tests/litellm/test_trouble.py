@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -46,11 +47,11 @@ async def test_with_its_store_away_a_router_that_is_to_refuse_says_so_at_once(
     r = router(entry(box, "one", rotor=free()))
     rotor_litellm.install(r, {"version": 1, "policy": {"on_store_error": "refuse"}})
 
+    def complete() -> None:
+        r.completion(model="lab", messages=HELLO, max_tokens=5)
+
     with pytest.raises(litellm.ServiceUnavailableError, match="redis://127.0.0.1:1/0"):
-        if blocking:
-            r.completion(model="lab", messages=HELLO, max_tokens=5)
-        else:
-            await ask(r)
+        await (asyncio.to_thread(complete) if blocking else ask(r))
 
     assert box.summary()["requests"] == 0
 
