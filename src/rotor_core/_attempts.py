@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from rotor_core import _events as events
 from rotor_core._acquire import SOON, Progress, Work, acquire, decision
 from rotor_core._commands import Flow, barred, draw, emit, may_retry, now
+from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
 from rotor_core._health import Guards
-from rotor_core._ledger import Demand, Reservation
+from rotor_core._ledger import Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
 from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, unfit_too

@@ -16,8 +16,9 @@ from math import ceil
 from random import Random
 from typing import Any, Final
 
+from rotor_core._demand import Demand
 from rotor_core._health import NO_BAR, Bar, BreakerState, Ending, Guards, Turn
-from rotor_core._ledger import Demand, Plan, Reservation
+from rotor_core._ledger import Plan, Reservation
 from rotor_core._model import Deployment
 from rotor_core._policy.plan import health_scopes
 from rotor_core._state.availability import Availability

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
-from rotor_core._ledger import Ask, Demand
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask
 from rotor_core._state.fit import earliest
 
 if TYPE_CHECKING:

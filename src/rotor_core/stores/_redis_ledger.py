@@ -15,13 +15,13 @@ from threading import RLock
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from rotor_core._demand import Demand
 from rotor_core._errors import StoreError
 from rotor_core._ledger import (
     Ask,
     Block,
     Change,
     Correct,
-    Demand,
     Drop,
     Grant,
     Hold,
