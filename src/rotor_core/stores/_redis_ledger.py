@@ -395,7 +395,6 @@ class RedisLedger:
 
     def _order(self, plan: Plan) -> PlanOrder:
         with self._lock:
-            found = self._plans.get(plan)
-            if found is None:
+            if (found := self._plans.get(plan)) is None:
                 found = self._plans[plan] = PlanOrder(plan)
             return found
