@@ -146,7 +146,8 @@ def goes_on(work: Work, progress: Progress, reservation: Reservation, error: Pro
 
 def _keep_away(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[None]:
     """Let others go first: whoever shares what failed, or is not well, after them; who failed not before its backoff is over."""
-    failed, at = work.deployments[reservation.deployment], (yield from now())
+    failed, last = work.deployments[reservation.deployment], progress.attempts[-1]
+    at = last.at + last.seconds
     progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), (yield from draw()))
     others = (work.deployments[option.id] for tier in work.plan.tiers for option in tier.options)
     unwell = yield from barred(work.plan, strictly=True)

@@ -68,7 +68,8 @@ class _Ward:
 
     @property
     def sound(self) -> bool:
-        return all(breaker.state == "closed" for _, breaker in self.breakers)
+        (_, own), (_, wide) = self.breakers
+        return own.state == wide.state == "closed"
 
 
 class Question:
@@ -113,6 +114,7 @@ class Health:
         self._due: list[tuple[float, str]] = []
         self._doubted: set[str] = set()
         self._probed: set[str] = set()
+        self._unsound: set[str] = set()
         self._retries = RetryBudget()
 
     # --- the kernel's questions --------------------------------------------------------------------------------------
@@ -243,6 +245,7 @@ class Health:
             for name in deployments:
                 for scope, _ in self._wards[name].breakers if name in self._wards else ():
                     self._shared.pop(scope, None)
+                    self._unsound.discard(scope)
                 self._wards.pop(name, None)
                 self._doubted.discard(name)
                 self._probed.discard(name)
@@ -277,7 +280,8 @@ class Health:
     def _admits(ward: _Ward, at: float) -> bool:
         if ward.flying >= SLOWLY and ward.pace.slow:
             return False
-        return all(breaker.admits(at) for _, breaker in ward.breakers)
+        (_, own), (_, wide) = ward.breakers
+        return own.admits(at) and wide.admits(at)
 
     def _notice(self, at: float) -> None:
         """Doubt whoever has calls that are overdue: hardly any call has ever taken so long."""
@@ -289,6 +293,9 @@ class Health:
                 self._doubted.add(flight.ward.deployment.id)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
+        due = self._due
+        if not (self._unsound or self._doubted or (due and due[0][0] <= at)):
+            return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
@@ -338,8 +345,13 @@ class Health:
                 turns.append(self._turn(ward, scope, before, breaker, kind, evidence))
         return turns
 
-    @staticmethod
-    def _turn(ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str) -> Turn:
+    def _turn(
+        self, ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str
+    ) -> Turn:
+        if breaker.state == "closed":
+            self._unsound.discard(scope)
+        else:
+            self._unsound.add(scope)
         until = breaker.until if breaker.state == "open" else None
         return Turn(scope, ward.deployment.id, before, breaker.state, until, reason, evidence)
 
