@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
-from rotor_core._outcome import Answer, ToolCall, ToolCallDelta, Usage
+from rotor_core._outcome import Answer, Usage
 from rotor_core._request import Request
 from rotor_core.adapters.json_values import EMPTY, count, kind, name, rows, string, table
+from rotor_core.adapters.openai_calls import tool_calls_of
 from rotor_core.adapters.wire import LiveModel, WireError
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -127,7 +128,7 @@ def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     text, thoughts = content_of(message.get("content"))
     return Answer(
         text or string(message.get("refusal")),
-        tool_calls_of(message.get("tool_calls")),
+        tool_calls_of(message.get("tool_calls"), name(body.get("id"))),
         thoughts + reasoning_of(message),
         name(choice.get("finish_reason")),
         usage_of(body),
@@ -191,50 +192,6 @@ def content_of(content: Any) -> tuple[str, str]:
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """Reasoning beside the content. Servers that send it under two names send the same text twice, so one is enough."""
     return string(message.get("reasoning_content")) or string(message.get("reasoning"))
-
-
-def tool_calls_of(calls: Any) -> tuple[ToolCall, ...]:
-    """Calls of functions; of other kinds of tools there are none, as Rotor sends none."""
-    if not calls:
-        return ()
-    functions = ((table(call), table(table(call).get("function"))) for call in rows(calls))
-    return tuple(
-        ToolCall(
-            name(call.get("id")), string(function.get("name")), arguments_of(function), table(call.get("extra_content"))
-        )
-        for call, function in functions
-        if function
-    )
-
-
-def deltas_of(calls: Any) -> tuple[ToolCallDelta, ...]:
-    """Pieces of tool calls. A server that leaves `index` out sends each call whole, in order."""
-    if not calls:
-        return ()
-    found: list[ToolCallDelta] = []
-    for position, item in enumerate(rows(calls)):
-        call = table(item)
-        function = table(call.get("function"))
-        index = call.get("index")
-        index = index if isinstance(index, int) else position
-        delta = ToolCallDelta(
-            index,
-            name(call.get("id")),
-            name(function.get("name")),
-            arguments_of(function),
-            table(call.get("extra_content")),
-        )
-        if delta.id or delta.name or delta.arguments or delta.extra:
-            found.append(delta)
-    return tuple(found)
-
-
-def arguments_of(function: Mapping[str, Any]) -> str:
-    """The arguments as text. Some servers send the object itself instead of its JSON."""
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
-        return arguments
-    return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
 
 
 # ---- usage --------------------------------------------------------------------------------------------------------
