@@ -146,6 +146,9 @@ def test_a_refusal_and_thinking_of_others_in_the_history():
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk="}}, {"inlineData": {"mimeType": "application/pdf", "data": "aGk="}}),
         ({"type": "file", "file": {"file_data": "aGk=", "filename": "a.txt"}}, {"inlineData": {"mimeType": "text/plain", "data": "aGk="}}),
         ({"type": "file", "file": {"file_id": "https://x.test/files/1"}}, {"fileData": {"fileUri": "https://x.test/files/1"}}),
+        ({"type": "file", "file": {"file_data": "https://x.test/a.pdf"}}, {"fileData": {"fileUri": "https://x.test/a.pdf", "mimeType": "application/pdf"}}),
+        ({"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}}, {"fileData": {"fileUri": "https://x.test/a.mp4", "mimeType": "video/mp4"}}),
+        ({"type": "audio", "url": "https://x.test/a.mp3"}, {"fileData": {"fileUri": "https://x.test/a.mp3", "mimeType": "audio/mpeg"}}),
     ],
 )  # fmt: skip
 def test_parts_of_every_kind(part, made):
@@ -299,6 +302,18 @@ def test_an_image_in_a_result_goes_with_it_where_that_is_known_and_beside_it_els
     assert new[2]["parts"][0]["functionResponse"]["parts"] == [inline]
     assert [turn["parts"] for turn in old[3:]] == [[inline, {"text": "?"}]]
     assert "parts" not in old[2]["parts"][0]["functionResponse"]
+
+
+def test_files_of_a_result_go_with_it_and_sounds_beside_it():
+    shown = [
+        {"type": "file", "base64": "aGk=", "mime_type": "application/pdf"},
+        {"type": "audio", "base64": "aGk=", "mime_type": "audio/wav"},
+    ]
+    made = body(user("a"), said(None, call()), result(["see", *shown]), user("?"))["contents"]
+    (response,) = made[2]["parts"]
+    assert response["functionResponse"]["response"] == {"output": "see"}
+    assert response["functionResponse"]["parts"] == [{"inlineData": {"mimeType": "application/pdf", "data": "aGk="}}]
+    assert made[3]["parts"] == [{"inlineData": {"mimeType": "audio/wav", "data": "aGk="}}, {"text": "?"}]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rotor_core._model import Model
 from rotor_core._request import Request
 from rotor_core.adapters.history import Manner, neutral
-from rotor_core.adapters.parts import mapping
+from rotor_core.adapters.media import mapping
 from rotor_core.adapters.wire import UnfitError
 
 _OURS: Final = frozenset({"model", "messages", "stream", "tools", "tool_choice", "response_format"})

@@ -39,7 +39,7 @@ class MistralWire(OpenAIWire):
     """OpenAI's format in Mistral's words."""
 
     manner: ClassVar[Manner] = Manner(
-        own_fields=frozenset({"prefix"}), names=False, images_in_results=True, answers_results=True, tool_id=nine
+        own_fields=frozenset({"prefix"}), names=False, media_in_results=True, answers_results=True, tool_id=nine
     )
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
