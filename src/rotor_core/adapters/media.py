@@ -57,9 +57,15 @@ def data_url(mime: str, data: str) -> str:
     return f"data:{mime or 'image/png'};base64,{data}" if data else ""
 
 
+def kind_of(part: Part) -> str | None:
+    """A part's type; None where it has none, empty where it is no word."""
+    kind = part.get("type")
+    return kind if isinstance(kind, str) or kind is None else ""
+
+
 def media_of(part: Part) -> Part | None:
     """What a block shows, as an OpenAI part; None where it is none of the media, or is OpenAI's own form of audio or a file."""
-    kind = part.get("type")
+    kind = kind_of(part)
     if kind in ("image_url", "input_image"):
         url = part.get("image_url")
         if is_mapping(url):
@@ -73,7 +79,7 @@ def media_of(part: Part) -> Part | None:
     held: Mapping[str, Any] = next((found for key in _NESTED if (found := mapping(part.get(key)))), EMPTY)
     if kind is None and not held:
         return None
-    return _shown(string(kind), part, held or part)
+    return _shown(kind or "", part, held or part)
 
 
 _IMAGE: Final = frozenset({"type", "image_url"})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from rotor_core.adapters.json_values import string
-from rotor_core.adapters.media import Part, is_mapping, mapping, media_of, sequence
+from rotor_core.adapters.media import Part, is_mapping, kind_of, mapping, media_of, sequence
 
 _THINKING: Final = frozenset(
     {"thinking", "redacted_thinking", "reasoning", "reasoning_content", "reasoning_details", "reasoning_text"}
@@ -49,17 +49,11 @@ def is_text(part: Part) -> bool:
     return part.get("type") == "text" and len(part) == 2
 
 
-def _kind(part: Part) -> str | None:
-    """A part's type; None where it has none, empty where it is no word."""
-    kind = part.get("type")
-    return kind if isinstance(kind, str) or kind is None else ""
-
-
 def _words(part: object) -> str:
     if isinstance(part, str):
         return part
     given = mapping(part)
-    kind = _kind(given)
+    kind = kind_of(given)
     if kind == "refusal":
         return string(given.get("refusal"))
     return "" if kind in _THINKING or (kind is not None and kind not in _TEXT) else string(given.get("text"))
@@ -69,7 +63,7 @@ def _part(part: object, keep: frozenset[str]) -> Part | None:
     if isinstance(part, str):
         return {"type": "text", "text": part} if part else None
     given = mapping(part)
-    kind = _kind(given)
+    kind = kind_of(given)
     if kind in _THINKING or not given:
         return None
     if kind in _TEXT or kind == "refusal" or (kind is None and isinstance(given.get("text"), str)):
