@@ -432,7 +432,15 @@ def test_openais_parameters_in_googles_words():
 
 def test_what_says_nothing_is_not_sent():
     assert config(temperature=None, stop=[], n=1, user="ada", metadata={}, store=True, parallel_tool_calls=False,
-                  stream_options={"include_usage": True}, service_tier="auto", modalities=["text"]) is None  # fmt: skip
+                  stream_options={"include_usage": True}, service_tier="auto", modalities=["text"], logit_bias={},
+                  prompt_cache_options={"mode": "x"}) is None  # fmt: skip
+
+
+def test_a_tier_that_google_does_not_have_is_none():
+    told = [
+        body(user("hi"), params={"service_tier": tier}).get("serviceTier") for tier in ("scale", "default", "priority")
+    ]
+    assert told == [None, None, "priority"]
 
 
 def test_googles_own_names_go_to_their_place_in_either_spelling_and_win():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rotor_core._model import Model
 from rotor_core._request import Request
+from rotor_core.adapters.wire import UnfitError
 from rotor_mistral.adapter import MistralWire, nine
 
 USER = {"role": "user", "content": "hi"}
@@ -71,6 +72,27 @@ def test_a_stream_is_asked_for_without_options_and_without_what_it_does_not_know
         "messages": [USER],
         "stream": True,
     }
+
+
+def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_told():
+    plain = {"model": "mistral-small-2603", "messages": [USER]}
+    known = {"metadata": {"a": "b"}, "prompt_cache_key": "k", "n": 2, "logprobs": True, "parallel_tool_calls": False}
+    assert sent(**known) == plain | known
+    assert sent(safety_identifier="s", verbosity="low", logit_bias={}, prompt_cache_retention="24h") == plain
+    assert [sent(service_tier=tier).get("service_tier") for tier in ("default", "auto", "flex")] == [
+        "standard_only",
+        "auto",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "wish", [{"logit_bias": {"5": 1}}, {"modalities": ["text", "audio"]}, {"audio": {"voice": "x"}}]
+)
+def test_a_wish_that_it_cannot_be_told_makes_the_request_unfit(wish):
+    (name,) = wish
+    with pytest.raises(UnfitError, match=f"`{name}`"):
+        sent(**wish)
 
 
 def test_names_are_left_out_and_a_prefix_is_kept():

@@ -2,7 +2,9 @@
 
 Rules of Groq's API reference and its SDK 1.7.0 (2026-11): `reasoning_format` is for models that think in the text
 (Qwen), `include_reasoning` for gpt-oss, and the two exclude each other; `raw` goes with neither tools nor JSON; gpt-oss
-cannot but think; `logprobs`, `top_logprobs` and names in messages are refused; `max_tokens` is an old name.
+cannot but think; one answer to a request, no `logit_bias`, no `logprobs`, and no names in messages; `max_tokens` is an
+old name. A property that it does not know (`store`, `prompt_cache_key`) is refused with status 400 (public issues, 2024-12
+to 2026-07). Of content parts it takes images and documents of its own form.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ from rotor_core.adapters.json_values import rows, table
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.wire import LiveModel, Wire
 
-_REFUSED: Final = ("logprobs", "top_logprobs")
-"""What Groq answers with status 400, and what no answer of Rotor's shows anyway."""
+_TIERS: Final = frozenset({"auto", "on_demand", "flex", "performance"})
 _GPT_OSS: Final[Mapping[str, str]] = {
     "none": "low",
     "minimal": "low",
@@ -37,11 +38,14 @@ _QWEN: Final[Mapping[str, str]] = {"minimal": "none"} | dict.fromkeys(
 class GroqWire(OpenAIWire):
     """OpenAI's format as Groq wants it."""
 
-    manner: ClassVar[Manner] = Manner(names=False)
+    manner: ClassVar[Manner] = Manner(names=False, takes=frozenset({"image_url", "document"}))
+    parameters: ClassVar[frozenset[str] | None] = frozenset(
+        {"parallel_tool_calls", "service_tier", "stream_options", "user"}
+    )
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
-        for key in _REFUSED:
-            body.pop(key, None)
+        if body.get("service_tier") not in _TIERS:
+            body.pop("service_tier", None)
         if "max_tokens" in body:
             body.setdefault("max_completion_tokens", body["max_tokens"])
             del body["max_tokens"]

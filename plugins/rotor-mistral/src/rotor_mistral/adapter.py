@@ -23,10 +23,7 @@ from rotor_core.adapters.wire import LiveModel, Wire
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{9}")
 _OWN_WORDS: Final[Mapping[str, str]] = {"seed": "random_seed", "max_completion_tokens": "max_tokens"}
-_UNKNOWN: Final = (
-    "stream_options", "user", "store", "logit_bias", "safety_identifier", "modalities", "verbosity",
-)  # fmt: skip
-"""OpenAI's parameters that Mistral answers with status 422 and that have no counterpart there."""
+_TIERS: Final[Mapping[str, str]] = {"auto": "auto", "standard_only": "standard_only", "default": "standard_only"}
 _CAPABILITIES: Final[Mapping[str, str]] = {"function_calling": "tools", "vision": "vision", "reasoning": "reasoning"}
 
 
@@ -42,9 +39,16 @@ class MistralWire(OpenAIWire):
         own_fields=frozenset({"prefix"}), names=False, media_in_results=True, answers_results=True, tool_id=nine
     )
 
+    parameters: ClassVar[frozenset[str] | None] = frozenset(
+        {
+            "logprobs", "metadata", "n", "parallel_tool_calls", "prediction", "prompt_cache_key", "service_tier",
+            "top_logprobs",
+        }
+    )  # fmt: skip
+
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
-        for key in _UNKNOWN:
-            body.pop(key, None)
+        if tier := _TIERS.get(str(body.pop("service_tier", None))):
+            body["service_tier"] = tier
         for theirs, own in _OWN_WORDS.items():
             if theirs in body:
                 body.setdefault(own, body[theirs])
