@@ -139,6 +139,54 @@ def test_its_models_say_what_they_can_do_and_when_they_end():
     assert (new.capabilities, new.retired, new.replacement) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("part", "own"),
+    [
+        (
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+            {"type": "document_url", "document_url": "data:application/pdf;base64,AAAA", "document_name": "a.pdf"},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "AAAA", "filename": "a.docx"}},
+            {
+                "type": "document_url",
+                "document_url": "data:application/vnd.openxmlformats-officedocument.wordprocessingml.document;base64,AAAA",
+                "document_name": "a.docx",
+            },
+        ),
+        (
+            {"type": "document_url", "document_url": "https://a.example/a.pdf", "document_name": "a.pdf"},
+            {"type": "document_url", "document_url": "https://a.example/a.pdf", "document_name": "a.pdf"},
+        ),
+        ({"type": "file", "file": {"file_id": "f1", "filename": "a.pdf"}}, {"type": "file", "file_id": "f1"}),
+        ({"type": "file", "file_id": "f1"}, {"type": "file", "file_id": "f1"}),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
+            {"type": "input_audio", "input_audio": "AAAA"},
+        ),
+        (
+            {"type": "audio", "url": "https://a.example/a.mp3"},
+            {"type": "input_audio", "input_audio": "https://a.example/a.mp3"},
+        ),
+    ],
+)
+def test_files_and_audio_are_parts_of_its_own(part, own):
+    types = pytest.importorskip("mistralai.client.models", reason="the vendor's SDK is not installed")
+    called = [USER, {"role": "assistant", "content": None, "tool_calls": [call("9Ae3bDef2")]}]
+    body = sent([*called, {"role": "tool", "tool_call_id": "9Ae3bDef2", "content": ["see", part]}])
+    assert sent([{"role": "user", "content": ["see", part]}])["messages"][0]["content"][1] == own
+    assert body["messages"][2]["content"][1] == own, "in a tool's result too"
+    assert sent([{"role": "user", "content": ["see", own]}])["messages"][0]["content"][1] == own, "its own stay"
+    read = types.ChatCompletionRequest.model_validate(body)
+    assert read.model_dump(mode="json", exclude_unset=True, by_alias=True) == body
+
+
+def test_a_part_that_it_does_not_take_makes_the_request_unfit():
+    for part in ({"type": "video_url", "video_url": {"url": "https://a.example/a.mp4"}}, {"type": "file", "file": {}}):
+        with pytest.raises(UnfitError, match="'video_url'|neither data nor an id"):
+            sent([{"role": "user", "content": ["see", part]}])
+
+
 def test_the_vendors_own_types_take_what_is_sent():
     """Its models of a request refuse a message, a part or a tool choice that they do not know."""
     types = pytest.importorskip("mistralai.client.models", reason="the vendor's SDK is not installed")
