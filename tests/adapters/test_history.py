@@ -565,3 +565,8 @@ def test_a_file_by_its_url_is_told_from_one_that_is_sent():
     assert neutral([{"role": "user", "content": [PDF]}], takes_files)
     with pytest.raises(UnfitError, match="'file_url'"):
         neutral([{"role": "user", "content": [by_url]}], takes_files)
+
+
+def test_a_call_of_a_tool_that_is_no_function_becomes_one_so_that_its_result_has_a_call():
+    custom = {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "print(1)"}}
+    assert neutral([asked(custom), result()]) == [asked(call("call_1", "run", '{"input": "print(1)"}')), result()]

@@ -218,6 +218,10 @@ class _Walk:
         for call in given:
             if call.get("type", "function") == "function" or is_mapping(call.get("function")):
                 yield self._call(call)
+            elif custom := mapping(call.get("custom")):
+                # OpenAI's tools that take a text instead of arguments; without the call its result would answer none.
+                function = {"name": custom.get("name"), "arguments": {"input": custom.get("input")}}
+                yield self._call({"id": call.get("id"), "function": function})
 
     def _call(self, call: Mapping[str, Any]) -> tuple[_Call, Mapping[str, Any]]:
         function = mapping(call.get("function"))

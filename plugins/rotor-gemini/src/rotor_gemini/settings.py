@@ -94,7 +94,7 @@ def _config(params: Mapping[str, Any], generation: Generation) -> dict[str, Any]
         config["stopSequences"] = stops
     if params.get("n", 1) != 1:
         config["candidateCount"] = params["n"]
-    if (effort := params.get("reasoning_effort")) and (thinking := generation.thinking_config(str(effort))):
+    if thinking := generation.thinking_config(params.get("reasoning_effort", "")):
         config["thinkingConfig"] = thinking
     shown = params.get("include_reasoning")
     if shown is not None and generation.thinking is not None:
@@ -118,8 +118,12 @@ def _refuse_unknown(params: Mapping[str, Any]) -> None:
 
 
 def _own(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters under Google's own names, in camelCase."""
-    return {_camel(name): value for name, value in params.items() if name not in _TRANSLATED}
+    """The parameters under Google's own names, in camelCase; `generationConfig` is all that either spelling of it says."""
+    own = {_camel(name): value for name, value in params.items() if name not in _TRANSLATED}
+    given = (fields(params.get(name)) for name in ("generation_config", "generationConfig"))
+    if config := {_camel(name): value for one in given for name, value in one.items()}:
+        own["generationConfig"] = config
+    return own
 
 
 def _camel(name: str) -> str:
