@@ -232,12 +232,16 @@ def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 
 def models_of(content: bytes) -> tuple[LiveModel, ...]:
-    """The answer to `GET /models`: an object with `data`, or (Together) the bare list. Raises `WireError`."""
+    """The answer to `GET /models`, read. Raises `WireError`."""
+    return tuple(_live(entry) for entry in listed_in(content))
+
+
+def listed_in(content: bytes) -> tuple[Mapping[str, Any], ...]:
+    """The entries of such an answer: of an object with `data`, or (Together) the bare list. Raises `WireError`."""
     body = load(content)
-    listed = rows(table(body).get("data")) if isinstance(body, dict) else rows(body)
     if not isinstance(body, dict | list) or (isinstance(body, dict) and "data" not in body):
         raise WireError("no list of models")
-    return tuple(_live(table(entry)) for entry in listed if name(table(entry).get("id")))
+    return tuple(map(table, rows(table(body).get("data")) if isinstance(body, dict) else rows(body)))
 
 
 def _live(entry: Mapping[str, Any]) -> LiveModel:

@@ -68,7 +68,7 @@ class CloudflareWire(OpenAIWire):
         return [
             LiveModel(string(entry.get("name")), context=_property(entry, "context_window"))
             for entry in map(table, rows(body["result"]))
-            if string(entry.get("name")) and table(entry.get("task")).get("name", _TALKS) == _TALKS
+            if table(entry.get("task")).get("name", _TALKS) == _TALKS
         ]
 
 
@@ -142,10 +142,10 @@ class OpenRouterWire(OpenAIWire):
     )
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
-        said = {
-            name(table(entry).get("id")): table(entry) for entry in rows(table(openai_wire.load(content)).get("data"))
-        }
-        return [_priced(model, said[model.name]) for model in super().models(content)]
+        return [
+            _priced(model, entry)
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+        ]
 
 
 _PARAMETERS: Final[Mapping[str, str]] = {

@@ -17,7 +17,6 @@ from rotor_core._request import Request
 from rotor_core.adapters import openai_wire
 from rotor_core.adapters.history import Manner
 from rotor_core.adapters.http_adapter import HttpAdapter
-from rotor_core.adapters.json_values import rows, table
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.wire import LiveModel, Wire
 
@@ -59,12 +58,11 @@ class GroqWire(OpenAIWire):
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
         """Without those that Groq lists as no longer active."""
-        gone = {
-            table(entry).get("id")
-            for entry in rows(table(openai_wire.load(content)).get("data"))
-            if table(entry).get("active") is False
-        }
-        return [model for model in super().models(content) if model.name not in gone]
+        return [
+            model
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+            if entry.get("active") is not False
+        ]
 
 
 class Groq(HttpAdapter):

@@ -19,7 +19,7 @@ from rotor_core._request import Request
 from rotor_core.adapters import openai_wire
 from rotor_core.adapters.history import Manner, digest
 from rotor_core.adapters.http_adapter import HttpAdapter
-from rotor_core.adapters.json_values import is_list, name, rows, string, table
+from rotor_core.adapters.json_values import is_list, name, string, table
 from rotor_core.adapters.media import is_mapping
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.wire import LiveModel, UnfitError, Wire
@@ -68,10 +68,10 @@ class MistralWire(OpenAIWire):
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
         """With what each can do, and when it ends in favour of which: Mistral says it all."""
-        said = {
-            name(table(entry).get("id")): table(entry) for entry in rows(table(openai_wire.load(content)).get("data"))
-        }
-        return [_described(model, said[model.name]) for model in super().models(content)]
+        return [
+            _described(model, entry)
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+        ]
 
 
 class Mistral(HttpAdapter):

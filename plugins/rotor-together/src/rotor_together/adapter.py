@@ -17,7 +17,7 @@ from rotor_core._request import Request
 from rotor_core.adapters import openai_wire
 from rotor_core.adapters.history import Manner
 from rotor_core.adapters.http_adapter import HttpAdapter
-from rotor_core.adapters.json_values import name, rows, table
+from rotor_core.adapters.json_values import name, table
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.openai_stream import StreamReader
 from rotor_core.adapters.wire import LiveModel, Reader, Wire
@@ -60,11 +60,11 @@ class TogetherWire(OpenAIWire):
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
         """Those that chat, with their prices."""
-        body = openai_wire.load(content)
-        listed = rows(body) or rows(table(body).get("data"))
-        said = {name(table(entry).get("id")): table(entry) for entry in listed}
-        live = super().models(content)
-        return [_priced(model, said[model.name]) for model in live if said[model.name].get("type") in _CHATS]
+        return [
+            _priced(model, entry)
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+            if name(entry.get("type")) in _CHATS
+        ]
 
 
 class Together(HttpAdapter):
