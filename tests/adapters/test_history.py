@@ -492,11 +492,11 @@ SOUND = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}
         ({"type": "media", "mime_type": "audio/wav", "data": "AAAA"}, SOUND),
         ({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, SOUND),
         (
-            {"type": "audio", "url": "https://a.example/b.wav"},
+            {"type": "audio", "url": "https://a.example/b.wav", "mime_type": "audio/wav"},
             {"type": "audio_url", "audio_url": {"url": "https://a.example/b.wav"}},
         ),
         (
-            {"type": "video", "url": "https://a.example/b.mp4"},
+            {"type": "video", "url": "https://a.example/b.mp4", "mime_type": "video/mp4"},
             {"type": "video_url", "video_url": {"url": "https://a.example/b.mp4"}},
         ),
         ({"type": "image", "data": "AAAA", "mimeType": "image/png"}, PICTURE),
@@ -522,6 +522,9 @@ def test_files_and_sounds_of_results_stay_where_a_server_takes_them_there():
         {"type": "reasoning", "reasoning": "so"},
         {"text": "hi"},
         {"type": "image", "caption": "no image at all"},
+        {"type": "file", "name": "a.txt", "url": "https://a.example/a.txt", "size": 3},
+        [{"type": "file", "name": "a.txt", "data": "plain"}, {"a": 1}],
+        [{"type": "video", "title": "cats", "url": "https://a.example/v"}, {"a": 1}],
         [{"text": "hi", "score": 0.5}, {"text": "ho", "score": 0.25}],
         [{"a": 1}],
         [{"a": 1}, {"type": "b", "c": 2}],

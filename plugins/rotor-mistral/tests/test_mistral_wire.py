@@ -165,7 +165,7 @@ def test_its_models_say_what_they_can_do_and_when_they_end():
             {"type": "input_audio", "input_audio": "AAAA"},
         ),
         (
-            {"type": "audio", "url": "https://a.example/a.mp3"},
+            {"type": "audio", "url": "https://a.example/a.mp3", "mime_type": "audio/mpeg"},
             {"type": "input_audio", "input_audio": "https://a.example/a.mp3"},
         ),
     ],

@@ -85,6 +85,21 @@ def media_of(part: Part) -> Part | None:
 _IMAGE: Final = frozenset({"type", "image_url"})
 
 
+def is_surely_media(part: Part) -> bool:
+    """Whether a block is media beyond doubt: a tool that lists files or videos writes `{"type": "file", "name": ...}` too.
+
+    It is if it says what kind of data it has (a MIME type), or has it in a form that only media have.
+    """
+    if kind_of(part) in ("image", "image_url", "input_image", "document_url"):
+        return True
+    held = next((found for key in _NESTED if (found := mapping(part.get(key)))), part)
+    told = _first(held, _MIMES) or _first(held, _ONLY_OF_MEDIA)
+    return held is not part or bool(told) or any(string(held.get(key)).startswith("data:") for key in (*_DATA, *_URLS))
+
+
+_ONLY_OF_MEDIA: Final = ("base64", "blob", "file_data", "file_id")
+
+
 def _shown(kind: str, part: Part, held: Mapping[str, Any]) -> Part | None:
     text = held.get("text")
     if held.get("type") == "text" or held.get("source_type") == "text":

@@ -2,7 +2,7 @@
 
 A result may be a text, a list of content blocks (LangChain's, Anthropic's, MCP's), or plain data that only looks like one:
 `{"type": "text", "text": "hi", "author": "bob"}` is a record, not a text. So a block is read as one only where all that it
-says is known; everything else is given on as the JSON that it is.
+says is known, or where it is media beyond doubt; everything else is given on as the JSON that it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from typing import Final
 
 from rotor_core.adapters.json_values import string
-from rotor_core.adapters.media import READ, Part, is_mapping, is_sequence, media_of
+from rotor_core.adapters.media import READ, Part, is_mapping, is_sequence, is_surely_media, media_of
 
 _TEXT: Final = frozenset({"text", "text-plain", "input_text", "output_text"})
 _OWN: Final = frozenset({"input_audio", "file", "audio_url", "video_url"})
@@ -78,7 +78,7 @@ def _block(item: object) -> list[Part]:
         return [_text(text)]
     own = kind in _OWN and is_mapping(said.get(kind))
     media: Part | None = {"type": kind, kind: said[kind]} if own else media_of(said)
-    if media is None:
+    if media is None or not (own or is_surely_media(said)):
         return []
     unread = said.keys() - ({"type", "id", kind} if own else READ)
     rest = {key: said[key] for key in said if key in unread}
