@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rotor_core._outcome import ToolCall, ToolCallDelta
 from rotor_core.adapters.openai_stream import StreamReader
@@ -163,3 +165,55 @@ def test_a_whole_answers_calls_without_ids_get_ids_too():
     assert second.id
     assert first.id != second.id
     assert decode(body, {}).tool_calls == (first, second)
+
+
+ARGUMENTS = st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=4) | st.just({"a": {}}), max_size=2)
+CALLS = st.lists(st.tuples(st.sampled_from(["f", "g"]), ARGUMENTS.map(json.dumps)), min_size=1, max_size=4)
+
+
+def cut(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def as_openai(n, name, text, size):
+    return [piece(name, "", index=n, id=f"id{n}"), *(piece(None, part, index=n) for part in cut(text, size))]
+
+
+def with_every_id(n, name, text, size):
+    """vLLM."""
+    return [
+        piece(name, "", index=n, id=f"id{n}"),
+        *(piece(None, part, index=n, id=f"id{n}") for part in cut(text, size)),
+    ]
+
+
+def all_of_number_0(n, name, text, size):
+    return [one | {"index": 0} for one in as_openai(n, name, text, size)]
+
+
+def without_ids(n, name, text, size):
+    return [{"index": 0, "function": one["function"]} for one in as_openai(n, name, text, size)]
+
+
+def whole_without_ids(n, name, text, size):  # noqa: ARG001  as the others
+    """Ollama."""
+    return [piece(name, text, index=0)]
+
+
+def without_numbers(n, name, text, size):
+    """Google's endpoint."""
+    first, *rest = cut(text, size)
+    return [piece(name, first, id=f"id{n}"), *(piece(None, part, id="") for part in rest)]
+
+
+@pytest.mark.parametrize(
+    "told", [as_openai, with_every_id, all_of_number_0, without_ids, whole_without_ids, without_numbers]
+)
+@given(made=CALLS, size=st.integers(1, 9), together=st.booleans())
+def test_calls_come_out_as_they_were_whoever_tells_them_and_however_they_are_cut(told, made, size, together):
+    pieces = [told(n, name, text, size) for n, (name, text) in enumerate(made)]
+    chunks = [[one] for of_call in pieces for one in of_call]
+    if together and told in (as_openai, with_every_id):
+        longest = max(map(len, pieces))
+        chunks = [[of_call[at] for of_call in pieces if at < len(of_call)] for at in range(longest)]
+    assert calls(*chunks) == made
