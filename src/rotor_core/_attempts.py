@@ -162,4 +162,6 @@ def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> At
     last = progress.errors[-1]
     count = len(progress.attempts)
     text = f"{count} attempt{'s' * (count > 1)} failed ({tried}); the last said: {last}{more}"
+    if not progress.calls:  # nobody could be told: what each of them lacks is the whole story
+        text = f"nothing was sent: {'; '.join(map(str, progress.errors))}{more}"
     return AttemptsFailed(text, progress.errors, progress.attempts, retry_at)
