@@ -23,8 +23,12 @@ def test_hints_are_left_out_wishes_are_refused_and_what_openai_has_no_name_for_p
         "top_k": 5,
         "temperature": 0,
     }
-    with pytest.raises(UnfitError, match="`logprobs`"):
-        fitted({"logprobs": True}, frozenset({"n"}))
+    with pytest.raises(UnfitError, match="`prediction`"):
+        fitted({"prediction": {"content": "x"}}, frozenset({"n"}))
+
+
+def test_what_no_answer_of_ours_shows_is_a_hint():
+    assert fitted({"logprobs": True, "top_logprobs": 3}, frozenset()) == {}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,6 @@ def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_to
     "wish",
     [
         {"n": 2},
-        {"logprobs": True},
         {"logit_bias": {"5": 1}},
         {"modalities": ["audio"]},
         {"prediction": {"type": "content", "content": "x"}},

@@ -17,22 +17,21 @@ from rotor_core.adapters.wire import UnfitError
 
 HINTS: Final = frozenset(
     {
-        "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
-        "safety_identifier", "service_tier", "store", "stream_options", "user", "verbosity",
+        "logprobs", "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+        "safety_identifier", "service_tier", "store", "stream_options", "top_logprobs", "user", "verbosity",
     }
 )  # fmt: skip
-"""`parallel_tool_calls`: where it is unknown a model decides that itself, and LangChain sends it with every structured answer."""
+"""`parallel_tool_calls`: where it is unknown a model decides that itself, and LangChain sends it with every structured answer.
+`logprobs`: an `Answer` has no place for them, so nobody is worth more than another for having them."""
 
 _WISHES: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "audio": (None,),
         "logit_bias": (None, {}),
-        "logprobs": (None, False, 0),
         "modalities": (None, [], ["text"]),
         "moderation": (None,),
         "n": (None, 1),
         "prediction": (None,),
-        "top_logprobs": (None, 0),
         "web_search_options": (None,),
     }
 )
