@@ -28,7 +28,7 @@ from rotor_litellm.request import is_call
 from rotor_litellm.roster import Roster
 from rotor_litellm.story import headers_for, story_of, told_by
 from rotor_litellm.strategy import CHOOSING, RotorStrategy, installed_in
-from rotor_litellm.trail import noted, sweep
+from rotor_litellm.trail import asweep, noted
 
 STATUS: Final = "/rotor/status"
 
@@ -72,17 +72,17 @@ class RotorHandler(RotorHooks):
         kwargs: Mapping[str, Any] = request_kwargs or {}
         if CHOOSING.get() or not healthy_deployments or not is_call(kwargs):
             return healthy_deployments
-        sweep()
+        await asweep()
         candidates = litellm.utils.get_order_filtered_deployments(
             healthy_deployments, target_order=kwargs.get("_target_order")
         )
         for name in ("_excluded_deployment_ids", "_retry_skipped_deployment_ids"):
             left = litellm.utils.get_excluded_filtered_deployments(candidates, excluded_deployment_ids=kwargs.get(name))
             candidates = left or candidates
-        engine = self.roster.with_all(candidates)
+        table = self.roster.table(candidates)
         trail_of(kwargs)
         try:
-            return [await adrive(choice(engine, candidates, messages, kwargs.get("input"), kwargs, None), engine.ports)]
+            return [await adrive(choice(table, messages, kwargs.get("input"), kwargs, None), table.ports)]
         except RotorError as error:
             raise for_litellm(error, model) from error
 

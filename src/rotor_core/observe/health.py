@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, Final
 
 from rotor_core._demand import Demand
-from rotor_core._health import NO_BAR, Bar, BreakerState, Ending, Guards, Turn
+from rotor_core._health import NO_BAR, NO_GUARDS, Bar, BreakerState, Ending, Guards, Turn
 from rotor_core._ledger import Plan, Reservation
 from rotor_core._model import Deployment
 from rotor_core._policy.plan import health_scopes
@@ -139,9 +139,14 @@ class Health:
     def begin(
         self, reservation: Reservation, at: float, *, forced: bool = False, streamed: bool = False
     ) -> Guards | None:
-        """One call more, or None where health has no place for it. Every call that has one is to be finished."""
+        """One call more, or None where health has no place for it. Every call that has one is to be finished.
+
+        Of a deployment that is gone by now nothing is noted.
+        """
         with self._lock:
             ward = self._ward(reservation.deployment)
+            if ward is None:
+                return NO_GUARDS
             if not forced and not self._admits(ward, at):
                 self._probed.add(ward.deployment.id)
                 return None
@@ -253,16 +258,35 @@ class Health:
             for ward in self._wards.values():
                 ward.breakers = self._breakers(ward.deployment)
             for flight in self._flights.values():
-                if flight.ward.deployment.id in gone:
-                    flight.ward = self._ward(flight.ward.deployment.id)
-                    flight.ward.flying += 1
+                anew = self._ward(flight.ward.deployment.id) if flight.ward.deployment.id in gone else None
+                if anew is not None:
+                    flight.ward = anew
+                    anew.flying += 1
+
+    def follow(self, deployments: Mapping[str, Deployment]) -> None:
+        """These are the deployments from now on. Of those that stay everything is kept, calls under way included.
+
+        Who has another key, model or provider under an old name is somebody else.
+        """
+        with self._lock:
+            self._deployments = deployments
+            for name, ward in list(self._wards.items()):
+                stays = deployments.get(name)
+                if stays is not None and health_scopes(stays) == health_scopes(ward.deployment):
+                    ward.deployment = stays
+                    continue
+                del self._wards[name]
+                self._doubted.discard(name)
+                self._probed.discard(name)
+            known = {scope for deployment in deployments.values() for scope in health_scopes(deployment)}
+            self._shared = {scope: breaker for scope, breaker in self._shared.items() if scope in known}
+            self._unsound &= known
 
     # --- inside, with the lock held ----------------------------------------------------------------------------------
 
-    def _ward(self, name: str) -> _Ward:
+    def _ward(self, name: str) -> _Ward | None:
         ward = self._wards.get(name)
-        if ward is None:
-            deployment = self._deployments[name]
+        if ward is None and (deployment := self._deployments.get(name)) is not None:
             ward = self._wards[name] = _Ward(deployment, self._breakers(deployment))
         return ward
 
@@ -289,8 +313,10 @@ class Health:
             _, reservation_id = heappop(self._due)
             flight = self._flights.get(reservation_id)
             if flight is not None and not flight.flowing:
+                name = flight.ward.deployment.id
                 flight.ward.overdue.add(reservation_id)
-                self._doubted.add(flight.ward.deployment.id)
+                if self._wards.get(name) is flight.ward:  # else it is gone, and another one may have its name
+                    self._doubted.add(name)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
         due = self._due

@@ -86,6 +86,10 @@ class Calibration:
             self._lengths.load(data)
             self._ready.clear()
 
+    def follow(self, deployments: Mapping[str, Deployment]) -> None:
+        """These are the deployments from now on; lengths are known by model, and stay."""
+        self._deployments = deployments
+
     def renew(self) -> None:
         """After a fork: another lock, the same knowledge."""
         self._lock = threading.Lock()

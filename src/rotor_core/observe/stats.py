@@ -24,6 +24,10 @@ class Stats:
     """A listener; safe from any thread."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """After a fork: another lock, and nothing counted yet."""
         self._lock = threading.Lock()
         self._tallies: dict[str, Tally] = {}
 
