@@ -35,7 +35,8 @@ def request_of(given: Mapping[str, Any]) -> Request:
     for name in _OURS:
         params.pop(name, None)
     params = {name: value for name, value in params.items() if value is not None}
-    _without_place(params, model, drop=bool((given.get("litellm_params") or {}).get("drop_params")))
+    said: Any = given.get("litellm_params") or {}
+    _without_place(params, model, drop=bool(said.get("drop_params")))
     return Request(
         [_message(m, model) for m in given["messages"]],
         _tools(tools, model),
@@ -78,44 +79,43 @@ def _without_place(params: dict[str, Any], model: str, *, drop: bool) -> None:
 
 
 def _message(message: Any, model: str) -> Mapping[str, Any]:
-    dump: Any = getattr(message, "model_dump", None)
-    if callable(dump):
-        message = dump(exclude_none=True)
-    if not isinstance(message, Mapping):
+    written = _dumped(message)
+    if not isinstance(written, Mapping):
         raise bad_request(f"a message is a dict with `role` and `content`, not a {type(message).__name__}", model)
-    written = cast("Mapping[str, Any]", message)
-    plain = {name: value for name, value in written.items() if name not in _LITELLMS and _says(name, value)}
-    calls: Any = plain.get("tool_calls")
-    if isinstance(calls, Sequence) and not isinstance(calls, str):
-        plain["tool_calls"] = [_call(call) for call in cast("Sequence[Any]", calls)]
+    said = cast("Mapping[str, Any]", written)
+    plain = {n: v for n, v in said.items() if n not in _LITELLMS and (v is not None or n == "content")}
+    calls = _several(plain.get("tool_calls"))
+    if calls is not None:
+        plain["tool_calls"] = [_call(_dumped(call)) for call in calls]
     return plain
-
-
-def _says(name: str, value: object) -> bool:
-    return value is not None or name == "content"
 
 
 def _call(call: Any) -> Any:
     """A tool call with what its provider wants back where the engine looks for it."""
-    dump: Any = getattr(call, "model_dump", None)
-    if callable(dump):
-        call = dump(exclude_none=True)
     if not isinstance(call, Mapping):
         return call
     plain = dict(cast("Mapping[str, Any]", call))
     fields: Any = plain.pop("provider_specific_fields", None)
     extra: Any = cast("Mapping[str, Any]", fields).get(EXTRA) if isinstance(fields, Mapping) else None
-    return {**plain, EXTRA: extra} if isinstance(extra, Mapping) else plain
+    return plain if extra is None else {**plain, EXTRA: extra}
 
 
-def _tools(tools: Any, model: str) -> tuple[Mapping[str, Any], ...]:
-    listed = tools or ()
-    if not isinstance(listed, Sequence) or isinstance(listed, str):
-        raise bad_request(f"tools are a list of dicts, not a {type(listed).__name__}", model)
-    several = cast("Sequence[Any]", listed)
-    if not all(isinstance(tool, Mapping) for tool in several):
-        raise bad_request("each of the tools is a dict: {'type': 'function', 'function': {...}}", model)
-    return tuple(several)
+def _dumped(thing: Any) -> Any:
+    """LiteLLM's own objects, and anybody's of pydantic, as dicts."""
+    dump: Any = getattr(thing, "model_dump", None)
+    return dump(exclude_none=True) if callable(dump) else thing
+
+
+def _several(given: Any) -> Sequence[Any] | None:
+    """A list or a tuple, or None for what is neither."""
+    return given if isinstance(given, list | tuple) else None  # pyright: ignore[reportUnknownVariableType]  of anything
+
+
+def _tools(given: Any, model: str) -> tuple[Mapping[str, Any], ...]:
+    tools = _several(given or ())
+    if tools is None or not all(isinstance(tool, Mapping) for tool in tools):
+        raise bad_request("tools are a list of dicts: {'type': 'function', 'function': {...}}", model)
+    return tuple(tools)
 
 
 def _schema(wants: Any, model: str) -> Mapping[str, Any] | None:
