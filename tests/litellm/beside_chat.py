@@ -1,4 +1,4 @@
-"""A provider's endpoints beside chat, on loopback: embeddings, completions, responses, transcriptions. It counts who asked."""
+"""A provider's endpoints, on loopback, all that a Router has a method for. It counts who asked, by the key."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
     },
     "/audio/transcriptions": {"text": "Hello."},
+    "/chat/completions": {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": USAGE,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+    },
+    "/messages": {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": None,
+        "content": [{"type": "text", "text": "Hello."}], "usage": {"input_tokens": 7, "output_tokens": 3},
+    },
+    "/v2/rerank": {
+        "id": "r", "results": [{"index": 0, "relevance_score": 0.5}],
+        "meta": {"billed_units": {"search_units": 1}},
+    },
+    "/images/generations": {
+        "created": 1, "data": [{"b64_json": "AAAA"}],
+        "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+    },
+    "/moderations": {"id": "m", "model": "m", "results": [{"flagged": False, "categories": {}, "category_scores": {}}]},
+    "/audio/speech": {"sound": "of a voice"},
 }  # fmt: skip
 
 
@@ -44,8 +62,9 @@ def beside_chat() -> Iterator[tuple[str, Counter[str]]]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked[(self.headers.get("authorization") or "").removeprefix("Bearer ")] += 1
-            answer = json.dumps(ANSWERS[self.path.removeprefix("/v1")]).encode()
+            key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
+            asked[key.removeprefix("Bearer ").removeprefix("bearer ")] += 1
+            answer = json.dumps(ANSWERS[self.path.partition("?")[0].removeprefix("/v1")]).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))
