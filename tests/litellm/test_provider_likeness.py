@@ -130,21 +130,21 @@ async def test_calls_of_tools(lab: Sandbox, rotor: RotorProvider, stream: bool):
 
 
 async def test_what_it_cost_is_known_to_litellm_of_streams_too(lab: Sandbox, rotor: RotorProvider):
-    costs: list[float] = []
+    costs: dict[str, float] = {}
 
     class Books(CustomLogger):
         async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
-            costs.append(kwargs["response_cost"])
+            costs[kwargs["litellm_call_id"]] = kwargs["response_cost"]
 
     litellm.callbacks.append(Books())
-    whole = await litellm.acompletion(model="rotor/fast", messages=HELLO, max_tokens=10)
-    chunks = [
-        c async for c in await litellm.acompletion(model="rotor/fast", messages=HELLO, max_tokens=10, stream=True)
-    ]
-    await until(lambda: len(costs) == 2)
+    asked: dict[str, Any] = {"model": "rotor/fast", "messages": HELLO, "max_tokens": 10}
+    whole = await litellm.acompletion(**asked, litellm_call_id="whole")
+    chunks = [c async for c in await litellm.acompletion(**asked, stream=True, litellm_call_id="in-pieces")]
+    await until(lambda: {"whole", "in-pieces"} <= costs.keys())
 
     price = (whole.usage.prompt_tokens + 2 * whole.usage.completion_tokens) / 1e6
-    assert costs == [pytest.approx(price)] * 2
+    assert costs["whole"] == pytest.approx(price)
+    assert costs["in-pieces"] == pytest.approx(price)
     assert litellm.completion_cost(whole) == whole._hidden_params["response_cost"] == pytest.approx(price)
     assert litellm.completion_cost(litellm.stream_chunk_builder(chunks)) == pytest.approx(price)
 
@@ -195,7 +195,7 @@ async def test_responses_are_answered(rotor: RotorProvider):
     ]
 
     assert answer.usage.output_tokens == 5
-    assert events[-1].type == "response.completed"
+    assert events[-1].type == "response.incomplete"  # cut off after five tokens, as asked
     assert events[-1].response.usage.output_tokens == 5
 
 

@@ -179,15 +179,16 @@ async def test_a_router_neither_retries_what_has_waited_nor_loses_its_fallback(
         num_retries=3, retry_after=0,
     )  # fmt: skip
 
+    async def said(**more: Any) -> str:
+        answer: Any = await r.acompletion(model="ours", messages=HELLO, max_tokens=5, stream=stream, **more)
+        if not stream:
+            return str(answer.choices[0].message.content)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in answer])
+
     with pytest.raises(litellm.RateLimitError) as caught:
-        answer: Any = await r.acompletion(model="ours", messages=HELLO, max_tokens=5, stream=stream)
-        if stream:
-            await anext(answer)
+        await said()
     refused = lab.summary()["requests"]
-    more: Any = await r.acompletion(model="ours", messages=HELLO, max_tokens=5, stream=stream, fallbacks=["other"])
-    text = (
-        "".join([c.choices[0].delta.content or "" async for c in more]) if stream else more.choices[0].message.content
-    )
+    text = await said(fallbacks=["other"])
 
     assert refused == 2
     assert int(caught.value.response.headers["retry-after"]) > 50
