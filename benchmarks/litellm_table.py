@@ -9,8 +9,8 @@ wall clock's minute; the scenarios come one after the other.
 rush      four free deployments and one paid, offered about twice what is free
 outage    the free one of three answers 500, then is well, then hangs, then is well again; limits are wide
 
-LiteLLM has the settings that did best here of those that its documentation names: limits declared; one group in which the free
-deployments are `order` 1 and the paid 2 (in the outage much better than a fallback to a paid group, in the rush alike); three
+LiteLLM has the settings that did best here of those that its documentation names: limits declared; one group whose `order` is
+by price, the free ones first (in the outage much better than a fallback to a paid group, in the rush alike); three
 retries, at once; `enable_pre_call_checks`; a deployment rests for 15 seconds after its second failure within a minute
 (`allowed_fails` 1, `cooldown_time` 15), and a call has 5 seconds, without which a hang costs a caller all of its patience.
   simple-shuffle             its default, which takes the declared limits as weights
@@ -104,9 +104,8 @@ def router_of(contestant: str, providers: dict[str, Any], box: Any) -> Any:
     import litellm
 
     ours = contestant.startswith("rotor")
-    entries = []
+    prices, entries = sorted({price["output"] for _, _, _, price in providers.values()}), []
     for name, (amounts, window, _, price) in providers.items():
-        paid = price is not FREE
         params: dict[str, Any] = {"model": "openai/m", "api_base": box.url(name), "api_key": box.key(name)}
         params |= {f"{kind}_cost_per_token": price[kind] / 1e6 for kind in ("input", "output")}
         info: dict[str, Any] = {"id": name}
@@ -117,7 +116,7 @@ def router_of(contestant: str, providers: dict[str, Any], box: Any) -> Any:
             tokens = amounts["tokens"]
             reserved = contestant.startswith("enforce")
             params |= {"itpm": tokens * 3 // 4, "otpm": tokens // 4} if reserved else {"tpm": tokens}
-            params["order"] = 2 if paid else 1
+            params["order"] = prices.index(price["output"]) + 1
         entries.append({"model_name": "all", "litellm_params": params, "model_info": info})
     given: dict[str, Any] = {"model_list": entries, "num_retries": 3, "retry_after": 0, "timeout": TIMEOUT}
     if ours:

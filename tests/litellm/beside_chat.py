@@ -52,6 +52,44 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+_PIECE = {"id": "c", "created": 1, "model": "m"}
+_DONE = {**ANSWERS["/responses"], "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}}
+STREAMS: dict[str, list[Any]] = {
+    "/chat/completions": [
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}}]},
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [], "usage": USAGE},
+    ],
+    "/completions": [
+        {**_PIECE, "object": "text_completion", "choices": [{"index": 0, "text": "Hello.", "finish_reason": None}]},
+        {**_PIECE, "object": "text_completion", "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]},
+        {**_PIECE, "object": "text_completion", "choices": [], "usage": USAGE},
+    ],
+    "/responses": [
+        {"type": "response.created", "response": {**_DONE, "status": "in_progress", "output": [], "usage": None}},
+        {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0, "delta": "Hello."},
+        {"type": "response.completed", "response": _DONE},
+    ],
+    "/messages": [
+        {"type": "message_start", "message": {**ANSWERS["/messages"], "content": [], "stop_reason": None, "usage": {"input_tokens": 7, "output_tokens": 0}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 3}},
+        {"type": "message_stop"},
+    ],
+}  # fmt: skip
+"""The same answers in pieces."""
+
+
+def _events(path: str) -> bytes:
+    told = [
+        f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" if "type" in e else f"data: {json.dumps(e)}\n\n"
+        for e in STREAMS[path]
+    ]
+    return ("".join(told) + ("data: [DONE]\n\n" if path.endswith("completions") else "")).encode()
+
+
 @contextmanager
 def beside_chat() -> Iterator[tuple[str, Counter[str]]]:
     """Its base URL, and requests by key."""
@@ -61,12 +99,14 @@ def beside_chat() -> Iterator[tuple[str, Counter[str]]]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
             key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
             asked[key.removeprefix("Bearer ").removeprefix("bearer ")] += 1
-            answer = json.dumps(ANSWERS[self.path.partition("?")[0].removeprefix("/v1")]).encode()
+            path = self.path.partition("?")[0].removeprefix("/v1")
+            in_pieces = path in STREAMS and bool(json.loads(body).get("stream"))
+            answer = _events(path) if in_pieces else json.dumps(ANSWERS[path]).encode()
             self.send_response(200)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", "text/event-stream" if in_pieces else "application/json")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

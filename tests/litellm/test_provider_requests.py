@@ -121,9 +121,13 @@ async def test_a_pydantic_class_shapes_an_answer(rotor: RotorProvider):
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_cannot_be_written_as_json_is_a_bad_request(box: Sandbox, rotor: RotorProvider, stream: bool):
+    async def ask() -> None:
+        answer: Any = await litellm.acompletion(model="rotor/fast", messages=HELLO, odd=object(), stream=stream)
+        if stream:
+            await anext(answer)
+
     with pytest.raises(litellm.BadRequestError, match="JSON"):
-        async for _ in await litellm.acompletion(model="rotor/fast", messages=HELLO, odd=object(), stream=True):
-            pass
+        await ask()
 
     assert box.summary()["requests"] == 0
 
@@ -154,3 +158,42 @@ async def test_embeddings_and_images_are_refused_with_a_way_to_have_them(rotor: 
     ):
         with pytest.raises(litellm.BadRequestError, match=r"rotor_litellm\.install"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"version": 1, "providrs": {}}, "did you mean 'providers'"),
+        ({"version": 1, "providers": {"lab": {"adapter": "openai-compatible", "base_url": "http://127.0.0.1:1/v1", "models": {"m": {}}}}}, "no key was found"),
+        ("/nowhere/rotor.yaml", "/nowhere/rotor.yaml"),
+    ],
+)  # fmt: skip
+async def test_a_configuration_that_cannot_be_used_is_told_with_its_place(config: Any, told: str):
+    with opened(config), pytest.raises(litellm.BadRequestError, match=told) as caught:
+        await litellm.acompletion(model="rotor/fast", messages=HELLO)
+
+    assert caught.value.num_retries == 0
+
+
+async def test_a_store_that_is_away_is_no_capacity_where_the_policy_says_refuse(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("redis")
+    monkeypatch.delenv("ROTOR_STORE")
+    away = over(box, store="redis://:a-password@127.0.0.1:1/0", policy={"on_store_error": "refuse"})
+    with opened(away), pytest.raises(litellm.ServiceUnavailableError, match="cannot be used") as caught:
+        await litellm.acompletion(model="rotor/fast", messages=HELLO)
+
+    assert "a-password" not in str(caught.value)
+    assert box.summary()["requests"] == 0
+
+
+async def test_a_store_that_is_away_is_done_without_where_the_policy_does_not(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("redis")
+    monkeypatch.delenv("ROTOR_STORE")
+    with opened(over(box, store="redis://127.0.0.1:1/0")):
+        answer = await litellm.acompletion(model="rotor/fast", messages=HELLO, max_tokens=5)
+
+    assert answer.choices[0].message.content
