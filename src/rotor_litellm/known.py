@@ -26,8 +26,17 @@ _SUPPORTS: Final[Mapping[str, str]] = {
 }
 
 
+_TOLD: Final[dict[str, dict[str, Any]]] = {}
+"""What LiteLLM's list has of ours, by name: another engine's figures take its place."""
+
+
 def make_known(catalog: Catalog) -> None:
     """Tell LiteLLM of a catalog's models and pools. What a user has registered under the same name stays."""
+    listed: dict[str, dict[str, Any]] = litellm.model_cost
+    for name, ours in list(_TOLD.items()):
+        if listed.get(name) == ours:
+            del listed[name]
+        del _TOLD[name]
     models = {d.name: d.model for d in catalog.deployments.values()}
     told = {name: {**_sizes([model]), **_price(model)} for name, model in models.items()}
     for name, pool in catalog.pools.items():
@@ -36,10 +45,11 @@ def make_known(catalog: Catalog) -> None:
     fresh = {
         f"{PROVIDER}/{name}": {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
         for name, figures in told.items()
-        if f"{PROVIDER}/{name}" not in litellm.model_cost
+        if f"{PROVIDER}/{name}" not in listed
     }
     try:
         litellm.register_model(fresh)
+        _TOLD.update({name: dict(listed[name]) for name in fresh if name in listed})
     except Exception as error:  # noqa: BLE001  whatever it is: prices are lacking then, and answers are not
         logger.warning("LiteLLM would not be told of Rotor's models, so it knows no prices of theirs: %s", error)
 
