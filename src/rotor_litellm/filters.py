@@ -13,8 +13,6 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, cast
 
-from rotor_core._errors import ConfigError
-from rotor_litellm.errors import for_litellm
 from rotor_litellm.host import RouterRateLimitError, installed, litellm
 
 logger: Final = logging.getLogger("rotor")
@@ -101,8 +99,10 @@ def narrowed(entries: Any, kwargs: MutableMapping[str, Any]) -> Any:
 
 
 def nobody(model: str) -> Exception:
-    """LiteLLM's error for a model group of which no deployment is left."""
-    return for_litellm(ConfigError("no deployment is left of this model group", key="model", value=model), model)
+    """LiteLLM's own error for a model group of which no deployment is left."""
+    text = f"no deployment is left of the model group {model!r}"
+    made: Exception = litellm.BadRequestError(message=text, llm_provider="rotor", model=model)
+    return made
 
 
 def _resolved(router: Any, model: str, messages: Any, given: Any, specific: object, kwargs: Any) -> Any:

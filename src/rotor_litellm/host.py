@@ -31,6 +31,12 @@ CustomLogger: Final[Any] = import_module("litellm.integrations.custom_logger").C
 CustomLLM: Final[Any] = import_module("litellm.llms.custom_llm").CustomLLM
 CustomRoutingStrategyBase: Final[Any] = import_module("litellm.types.router").CustomRoutingStrategyBase
 RouterRateLimitError: Final[Any] = import_module("litellm.types.router").RouterRateLimitError
+_CONSTANTS: Final[Any] = import_module("litellm.constants")
+DEFAULT_TIMEOUTS: Final = (
+    float(_CONSTANTS.COMPLETION_HTTP_FALLBACK_SECONDS),
+    float(_CONSTANTS.DEFAULT_REQUEST_TIMEOUT_SECONDS),
+)
+"""Seconds that LiteLLM says where nobody said any: its functions' own figure, and its Router's."""
 
 if not hasattr(CustomLogger, "async_post_call_failure_deployment_hook"):
     raise ImportError(

@@ -7,22 +7,22 @@ a stream's beginning, and LiteLLM sees one call that was answered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+import sys
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final, cast
 
-from rotor_core._errors import ConfigError, RotorError, StreamBroken
-from rotor_core._flow import Result
-from rotor_core._outcome import Answer, Chunk, Usage
-from rotor_core._request import Request
+from rotor_core._errors import RotorError
+from rotor_core._events import Event, Selected
 from rotor_core.rotor import Rotor, Source
-from rotor_litellm.errors import for_litellm
-from rotor_litellm.host import CustomLLM, litellm
-from rotor_litellm.request import options_of
-from rotor_litellm.story import headers_for
-
-_OURS: Final = ("rotor", "stream", "stream_options", "max_retries", "extra_headers", "extra_body", "user")
-"""Parameters that LiteLLM passes on and that no provider behind us is to see."""
+from rotor_litellm.answers import Pieces, answered
+from rotor_litellm.asked import options_for, request_of
+from rotor_litellm.errors import bad_request, for_litellm
+from rotor_litellm.host import CustomLLM, register
+from rotor_litellm.known import make_known
+from rotor_litellm.streams import HEADERS, Begun
 
 
 class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
@@ -31,13 +31,18 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
     def __init__(self, config: Source = None) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]  see `host`
         self._config, self._engine = config, cast("Rotor | None", None)
+        self._lock = threading.Lock()
 
     @property
     def engine(self) -> Rotor:
         """To listen to, and to look at. Raises ConfigError where there is no configuration, and no key."""
-        if self._engine is None:
-            self._engine = Rotor.from_config(self._config)
-        return self._engine
+        with self._lock:
+            if self._engine is None:
+                self._engine = Rotor.from_config(self._config)
+                make_known(self._engine.catalog)
+                if "litellm.proxy.proxy_server" in sys.modules:
+                    register(HEADERS)
+            return self._engine
 
     def close(self) -> None:
         """Let go of the engine; a later call makes another one."""
@@ -46,186 +51,101 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
             engine.close()
 
     def completion(self, **given: Any) -> Any:
-        model = str(given["model"])
-        with _told_as_theirs(model):
-            result = self.engine.chat(_request(given), **self._options(given))
-        return _answered(given["model_response"], result)
+        with _told_as_theirs(str(given["model"])):
+            result = self.engine.chat(request_of(given), **options_for(given))
+        return answered(given["model_response"], result)
 
     async def acompletion(self, **given: Any) -> Any:
-        model = str(given["model"])
-        with _told_as_theirs(model):
-            result = await self.engine.achat(_request(given), **self._options(given))
-        return _answered(given["model_response"], result)
+        with _told_as_theirs(str(given["model"])):
+            result = await self.engine.achat(request_of(given), **options_for(given))
+        return answered(given["model_response"], result)
 
     def streaming(self, **given: Any) -> Iterator[Any]:
-        model = str(given["model"])
-        with _told_as_theirs(model), self.engine.stream(_request(given), **self._options(given)) as chunks:
-            ended = "stop"
-            for chunk in chunks:
-                ended = chunk.finish_reason or ended
-                if (piece := _piece(chunk, model)) is not None:
-                    yield piece
-            yield _last(chunks.result, model, ended)
+        """Begun before it is returned: what goes wrong before the first piece is an error of the call, as with any provider."""
+        pieces = self._pieces(given)
+        return chain([next(pieces)], pieces)
 
-    async def astreaming(self, **given: Any) -> AsyncIterator[Any]:
-        model = str(given["model"])
-        with _told_as_theirs(model):
-            async with self.engine.astream(_request(given), **self._options(given)) as chunks:
-                ended = "stop"
+    def astreaming(self, **given: Any) -> Begun:
+        """Not begun before it is read: LiteLLM asks for it in a thread, where nothing can be awaited."""
+        story: dict[str, Any] = {}
+        stream = Begun(self._apieces(given, story), story)
+        HEADERS.note(getattr(given.get("logging_obj"), "litellm_call_id", None), stream)
+        return stream
+
+    def _pieces(self, given: Mapping[str, Any]) -> Generator[Any]:
+        story: dict[str, Any] = {}
+        pieces = Pieces(str(given["model"]), story)
+        with _told_as_theirs(str(given["model"])):
+            engine, options = self.engine, options_for(given)
+            with engine.stream(request_of(given), listen=_teller(engine, story), **options) as chunks:
+                for chunk in chunks:
+                    yield from pieces.of(chunk)
+                yield from pieces.last(chunks.result)
+
+    async def _apieces(self, given: Mapping[str, Any], story: dict[str, Any]) -> AsyncGenerator[Any]:
+        pieces = Pieces(str(given["model"]), story)
+        with _told_as_theirs(str(given["model"])):
+            engine, options = self.engine, options_for(given)
+            async with engine.astream(request_of(given), listen=_teller(engine, story), **options) as chunks:
                 async for chunk in chunks:
-                    ended = chunk.finish_reason or ended
-                    if (piece := _piece(chunk, model)) is not None:
+                    for piece in pieces.of(chunk):
                         yield piece
-                yield _last(chunks.result, model, ended)
+                for piece in pieces.last(chunks.result):
+                    yield piece
 
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What the engine is told: the pool, and what the call's `metadata.rotor`, or its parameter `rotor`, says."""
-        params: Any = given.get("optional_params") or {}
-        said = options_of(given.get("litellm_params") or {}) | options_of({"metadata": params})
-        said.pop("max_wait", None)
-        options: dict[str, Any] = {**said, "model": str(given["model"])}
-        timeout = given.get("timeout")
-        if isinstance(timeout, int | float) and timeout > 0:
-            options["timeout"] = float(timeout)
-        return options
+    def embedding(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "embeddings")
+
+    async def aembedding(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "embeddings")
+
+    def image_generation(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "images")
+
+    async def aimage_generation(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "images")
+
+    def image_edit(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "images")
+
+    async def aimage_edit(self, *_: Any, **given: Any) -> Any:
+        raise _only_chat(given, "images")
 
 
 rotor: Final = RotorProvider()
+
+
+def _teller(engine: Rotor, story: dict[str, Any]) -> Any:
+    """A listener that keeps a stream's story up to date: who was chosen last is who answers."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Selected):
+            deployment = engine.catalog.deployments[event.deployment]
+            story.update(
+                deployment=deployment.id,
+                provider=deployment.provider.name,
+                model=deployment.name,
+                credential=deployment.credential.id,
+                attempts=event.attempt,
+                waited_s=round(event.waited, 3),
+                free=deployment.free,
+                decision=event.reason,
+            )
+
+    return hear
 
 
 @contextmanager
 def _told_as_theirs(model: str) -> Generator[None]:
     try:
         yield
-    except StreamBroken as error:
-        made = litellm.ServiceUnavailableError(message=str(error), llm_provider="rotor", model=model)
-        made.num_retries = 0
-        raise made from error
-    except ConfigError as error:
-        if error.key == "model":
-            raise litellm.NotFoundError(message=str(error), llm_provider="rotor", model=model) from error
-        raise for_litellm(error, model) from error
     except RotorError as error:
         raise for_litellm(error, model) from error
 
 
-def _request(given: Mapping[str, Any]) -> Request:
-    params = dict(given.get("optional_params") or {})
-    extra: Any = params.pop("extra_body", None)
-    if isinstance(extra, Mapping):
-        params.update(cast("Mapping[str, Any]", extra))
-    tools, choice, wants = (
-        params.pop("tools", None),
-        params.pop("tool_choice", None),
-        params.pop("response_format", None),
+def _only_chat(given: Mapping[str, Any], what: str) -> Exception:
+    return bad_request(
+        f"rotor/... answers chats, completions, responses and messages, no {what}; for those put the deployments into "
+        "a litellm.Router and let Rotor choose among them: rotor_litellm.install(router)",
+        str(given.get("model")),
     )
-    for name in _OURS:
-        params.pop(name, None)
-    return Request(
-        [_plain(m) for m in given["messages"]],
-        tuple(cast("Sequence[Mapping[str, Any]]", tools or ())),
-        choice if tools else None,
-        _schema(wants),
-        {name: value for name, value in params.items() if value is not None},
-    )
-
-
-def _plain(message: Any) -> Mapping[str, Any]:
-    if isinstance(message, Mapping):
-        return cast("Mapping[str, Any]", message)
-    found: Mapping[str, Any] = message.model_dump(exclude_none=True)
-    return found
-
-
-def _schema(wants: Any) -> Mapping[str, Any] | None:
-    """A response format as a mapping; a pydantic class as the schema that LiteLLM makes of it."""
-    if wants is None or isinstance(wants, Mapping):
-        return cast("Mapping[str, Any] | None", wants)
-    made: Any = litellm.utils.type_to_response_format_param(wants)
-    return cast("Mapping[str, Any] | None", made)
-
-
-def _answered(response: Any, result: Result) -> Any:
-    """The engine's answer in LiteLLM's own object."""
-    answer = result.answer
-    assert answer is not None
-    choice = response.choices[0]
-    choice.finish_reason = answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop")
-    choice.message = litellm.Message(content=answer.text or None, role="assistant", tool_calls=_calls(answer) or None)
-    if answer.reasoning:
-        choice.message.reasoning_content = answer.reasoning
-    response.model = result.deployment.name
-    if answer.id:
-        response.id = answer.id
-    if result.usage is not None:
-        response.usage = _usage(result.usage)
-    response._hidden_params = {**(getattr(response, "_hidden_params", None) or {}), **_hidden(result)}  # noqa: SLF001  LiteLLM's place for this
-    return response
-
-
-def _calls(answer: Answer) -> list[dict[str, Any]]:
-    return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in answer.tool_calls
-    ]
-
-
-def _usage(usage: Usage) -> Any:
-    return litellm.Usage(
-        prompt_tokens=usage.input_tokens,
-        completion_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        prompt_tokens_details={"cached_tokens": usage.cached_tokens} if usage.cached_tokens else None,
-        completion_tokens_details={"reasoning_tokens": usage.reasoning_tokens} if usage.reasoning_tokens else None,
-    )
-
-
-def _hidden(result: Result) -> dict[str, Any]:
-    deployment = result.deployment
-    story = {
-        "deployment": deployment.id,
-        "provider": deployment.provider.name,
-        "model": deployment.name,
-        "credential": deployment.credential.id,
-        "attempts": len(result.attempts),
-        "waited_s": round(result.waited, 3),
-        "free": deployment.free,
-        "estimated_tokens": result.demand.input_tokens + result.demand.output_tokens,
-        "cost_usd": result.cost_usd,
-        "decision": result.decision,
-    }
-    told: dict[str, Any] = {"rotor": story, "additional_headers": headers_for(story)}
-    if result.cost_usd is not None:
-        told["response_cost"] = result.cost_usd
-    return told
-
-
-def _piece(chunk: Chunk, model: str) -> Any:
-    """A piece of a stream; None for one without content: how it ended is said in the last."""
-    if not chunk.has_content:
-        return None
-    delta: dict[str, Any] = {"role": "assistant"}
-    if chunk.text:
-        delta["content"] = chunk.text
-    if chunk.reasoning:
-        delta["reasoning_content"] = chunk.reasoning
-    if chunk.tool_calls:
-        delta["tool_calls"] = [
-            {"index": d.index, "id": d.id, "type": "function", "function": {"name": d.name, "arguments": d.arguments}}
-            for d in chunk.tool_calls
-        ]
-    return _stream_part(model, delta, None)
-
-
-def _last(result: Result, model: str, ended: str) -> Any:
-    part = _stream_part(model, {}, ended)
-    if result.usage is not None:
-        part.usage = _usage(result.usage)
-    part._hidden_params = _hidden(result)  # noqa: SLF001  as above
-    return part
-
-
-def _stream_part(model: str, delta: Mapping[str, Any], finish_reason: str | None) -> Any:
-    types = litellm.types.utils
-    choice = types.StreamingChoices(index=0, delta=types.Delta(**delta), finish_reason=finish_reason)
-    return types.ModelResponseStream(model=model, choices=[choice])

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
+from rotor_core._prepare import PRIORITIES
 from rotor_core._request import Request
 
 Operation = Literal["chat", "embedding", "unknown"]
@@ -122,7 +123,9 @@ def _fits(name: str, value: object) -> bool:
     if name in {"task", "caller"}:
         return isinstance(value, str) and bool(value)
     if name == "priority":
-        return (isinstance(value, int) and not isinstance(value, bool)) or value in {"interactive", "normal", "batch"}
+        return (isinstance(value, int) and not isinstance(value, bool)) or (
+            isinstance(value, str) and value in PRIORITIES
+        )
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 

@@ -1,4 +1,4 @@
-"""A provider's endpoints beside chat, on loopback: embeddings, completions, responses, transcriptions. It counts who asked."""
+"""A provider's endpoints, on loopback, all that a Router has a method for. It counts who asked, by the key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,63 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
     },
     "/audio/transcriptions": {"text": "Hello."},
+    "/chat/completions": {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": USAGE,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+    },
+    "/messages": {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": None,
+        "content": [{"type": "text", "text": "Hello."}], "usage": {"input_tokens": 7, "output_tokens": 3},
+    },
+    "/v2/rerank": {
+        "id": "r", "results": [{"index": 0, "relevance_score": 0.5}],
+        "meta": {"billed_units": {"search_units": 1}},
+    },
+    "/images/generations": {
+        "created": 1, "data": [{"b64_json": "AAAA"}],
+        "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+    },
+    "/moderations": {"id": "m", "model": "m", "results": [{"flagged": False, "categories": {}, "category_scores": {}}]},
+    "/audio/speech": {"sound": "of a voice"},
 }  # fmt: skip
+
+
+_PIECE = {"id": "c", "created": 1, "model": "m"}
+_DONE = {**ANSWERS["/responses"], "usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}}
+STREAMS: dict[str, list[Any]] = {
+    "/chat/completions": [
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello."}}]},
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**_PIECE, "object": "chat.completion.chunk", "choices": [], "usage": USAGE},
+    ],
+    "/completions": [
+        {**_PIECE, "object": "text_completion", "choices": [{"index": 0, "text": "Hello.", "finish_reason": None}]},
+        {**_PIECE, "object": "text_completion", "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]},
+        {**_PIECE, "object": "text_completion", "choices": [], "usage": USAGE},
+    ],
+    "/responses": [
+        {"type": "response.created", "response": {**_DONE, "status": "in_progress", "output": [], "usage": None}},
+        {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0, "delta": "Hello."},
+        {"type": "response.completed", "response": _DONE},
+    ],
+    "/messages": [
+        {"type": "message_start", "message": {**ANSWERS["/messages"], "content": [], "stop_reason": None, "usage": {"input_tokens": 7, "output_tokens": 0}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 3}},
+        {"type": "message_stop"},
+    ],
+}  # fmt: skip
+"""The same answers in pieces."""
+
+
+def _events(path: str) -> bytes:
+    told = [
+        f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" if "type" in e else f"data: {json.dumps(e)}\n\n"
+        for e in STREAMS[path]
+    ]
+    return ("".join(told) + ("data: [DONE]\n\n" if path.endswith("completions") else "")).encode()
 
 
 @contextmanager
@@ -43,11 +99,14 @@ def beside_chat() -> Iterator[tuple[str, Counter[str]]]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked[(self.headers.get("authorization") or "").removeprefix("Bearer ")] += 1
-            answer = json.dumps(ANSWERS[self.path.removeprefix("/v1")]).encode()
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
+            asked[key.removeprefix("Bearer ").removeprefix("bearer ")] += 1
+            path = self.path.partition("?")[0].removeprefix("/v1")
+            in_pieces = path in STREAMS and bool(json.loads(body).get("stream"))
+            answer = _events(path) if in_pieces else json.dumps(ANSWERS[path]).encode()
             self.send_response(200)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", "text/event-stream" if in_pieces else "application/json")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

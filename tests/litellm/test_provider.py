@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import litellm
 import pytest
+from tests.litellm.doors import ADD, TOWN, opened, over, tools_work
 from tests.litellm.made import HELLO
 
 from rotor_core.sandbox import Sandbox
 from rotor_litellm.provider import RotorProvider
 
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add two numbers.",
-        "parameters": {
-            "type": "object",
-            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-            "required": ["a", "b"],
-        },
-    },
-}
-TOWN = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "town",
-        "schema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-    },
-}
-tools_work = pytest.mark.skipif(
-    importlib.util.find_spec("mcp") is None,
-    reason="LiteLLM 1.106.2 cannot send tools without the package mcp (litellm[proxy])",
-)
-
 
 @pytest.fixture
 def rotor(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[RotorProvider]:
     monkeypatch.delenv("ROTOR_STORE")
-    provider = RotorProvider(box.config(store=f"memory://{uuid.uuid4().hex}", pools={"fast": ["one/m", "two/m"]}))
-    monkeypatch.setattr(litellm, "custom_provider_map", [{"provider": "rotor", "custom_handler": provider}])
-    yield provider
-    provider.close()
+    with opened(over(box)) as provider:
+        yield provider
 
 
 @pytest.mark.parametrize("model", ["rotor/fast", "rotor/auto", "rotor/one/m"])

@@ -7,8 +7,9 @@ from random import Random
 import pytest
 from tests.kernel.made import deployment
 
+from rotor_core._demand import Demand, Expected
 from rotor_core._health import NO_BAR, Ending
-from rotor_core._ledger import Demand, Expected, Plan, Reservation
+from rotor_core._ledger import Plan, Reservation
 from rotor_core._policy.plan import health_scopes
 from rotor_core._state.breaker import FIRST_REST, JITTER
 from rotor_core.observe.health import AGAIN, Health, _lengths

@@ -16,8 +16,9 @@ from math import ceil
 from random import Random
 from typing import Any, Final
 
+from rotor_core._demand import Demand
 from rotor_core._health import NO_BAR, NO_GUARDS, Bar, BreakerState, Ending, Guards, Turn
-from rotor_core._ledger import Demand, Plan, Reservation
+from rotor_core._ledger import Plan, Reservation
 from rotor_core._model import Deployment
 from rotor_core._policy.plan import health_scopes
 from rotor_core._state.availability import Availability
@@ -67,7 +68,8 @@ class _Ward:
 
     @property
     def sound(self) -> bool:
-        return all(breaker.state == "closed" for _, breaker in self.breakers)
+        (_, own), (_, wide) = self.breakers
+        return own.state == wide.state == "closed"
 
 
 class Question:
@@ -112,6 +114,7 @@ class Health:
         self._due: list[tuple[float, str]] = []
         self._doubted: set[str] = set()
         self._probed: set[str] = set()
+        self._unsound: set[str] = set()
         self._retries = RetryBudget()
 
     # --- the kernel's questions --------------------------------------------------------------------------------------
@@ -247,6 +250,7 @@ class Health:
             for name in deployments:
                 for scope, _ in self._wards[name].breakers if name in self._wards else ():
                     self._shared.pop(scope, None)
+                    self._unsound.discard(scope)
                 self._wards.pop(name, None)
                 self._doubted.discard(name)
                 self._probed.discard(name)
@@ -276,6 +280,7 @@ class Health:
                 self._probed.discard(name)
             known = {scope for deployment in deployments.values() for scope in health_scopes(deployment)}
             self._shared = {scope: breaker for scope, breaker in self._shared.items() if scope in known}
+            self._unsound &= known
 
     # --- inside, with the lock held ----------------------------------------------------------------------------------
 
@@ -299,7 +304,8 @@ class Health:
     def _admits(ward: _Ward, at: float) -> bool:
         if ward.flying >= SLOWLY and ward.pace.slow:
             return False
-        return all(breaker.admits(at) for _, breaker in ward.breakers)
+        (_, own), (_, wide) = ward.breakers
+        return own.admits(at) and wide.admits(at)
 
     def _notice(self, at: float) -> None:
         """Doubt whoever has calls that are overdue: hardly any call has ever taken so long."""
@@ -313,6 +319,9 @@ class Health:
                     self._doubted.add(name)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
+        due = self._due
+        if not (self._unsound or self._doubted or (due and due[0][0] <= at)):
+            return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
@@ -362,8 +371,13 @@ class Health:
                 turns.append(self._turn(ward, scope, before, breaker, kind, evidence))
         return turns
 
-    @staticmethod
-    def _turn(ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str) -> Turn:
+    def _turn(
+        self, ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str
+    ) -> Turn:
+        if breaker.state == "closed":
+            self._unsound.discard(scope)
+        else:
+            self._unsound.add(scope)
         until = breaker.until if breaker.state == "open" else None
         return Turn(scope, ward.deployment.id, before, breaker.state, until, reason, evidence)
 

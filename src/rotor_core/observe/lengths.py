@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rotor_core._demand import LEAST, Expected, least_of
 from rotor_core._events import Answered, Event
-from rotor_core._ledger import LEAST, Expected, least_of
 from rotor_core._model import Deployment
 from rotor_core._policy.charge import expected
 from rotor_core._state.lengths import Lengths
