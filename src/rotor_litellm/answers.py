@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rotor_core._flow import Result
+from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk, ToolCall, ToolCallDelta, Usage
 from rotor_litellm.host import litellm
 from rotor_litellm.story import headers_for
@@ -44,17 +45,23 @@ def answered(response: Any, result: Result) -> Any:
     return response
 
 
-def story_of(result: Result) -> dict[str, Any]:
-    """What befell a request. `attempts`: calls made, the answering one included; `cost_usd` None: not known."""
-    deployment = result.deployment
+def who(deployment: Deployment) -> dict[str, Any]:
+    """Who answers, as a story says it."""
     return {
         "deployment": deployment.id,
         "provider": deployment.provider.name,
         "model": deployment.name,
         "credential": deployment.credential.id,
+        "free": deployment.free,
+    }
+
+
+def story_of(result: Result) -> dict[str, Any]:
+    """What befell a request. `attempts`: calls made, the answering one included; `cost_usd` None: not known."""
+    return {
+        **who(result.deployment),
         "attempts": len(result.attempts),
         "waited_s": round(result.waited, 3),
-        "free": deployment.free,
         "estimated_tokens": result.demand.input_tokens + result.demand.output_tokens,
         "cost_usd": result.cost_usd,
         "decision": result.decision,

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from rotor_core._errors import RotorError
 from rotor_core._events import Event, Selected
 from rotor_core.rotor import Rotor, Source
-from rotor_litellm.answers import Pieces, answered
+from rotor_litellm.answers import Pieces, answered, who
 from rotor_litellm.asked import options_for, request_of
 from rotor_litellm.errors import bad_request, for_litellm
 from rotor_litellm.host import CustomLLM, register
@@ -120,15 +120,10 @@ def _teller(engine: Rotor, story: dict[str, Any]) -> Any:
 
     def hear(event: Event) -> None:
         if isinstance(event, Selected):
-            deployment = engine.catalog.deployments[event.deployment]
             story.update(
-                deployment=deployment.id,
-                provider=deployment.provider.name,
-                model=deployment.name,
-                credential=deployment.credential.id,
+                who(engine.catalog.deployments[event.deployment]),
                 attempts=event.attempt,
                 waited_s=round(event.waited, 3),
-                free=deployment.free,
                 decision=event.reason,
             )
 
