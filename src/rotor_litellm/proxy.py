@@ -36,7 +36,7 @@ STATUS: Final = "/rotor/status"
 
 
 class RotorHandler(RotorHooks):
-    """One for the process: `handler`. The engine is made when the first request comes, from `$ROTOR_CONFIG` or what is found."""
+    """One for the process: `handler`. Its engine is made of `$ROTOR_CONFIG`, or of the `rotor.yaml` that is found, if any."""
 
     def __init__(self) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]  see `host`
@@ -151,5 +151,12 @@ def add_route(server: Any) -> None:
 
 handler: Final = RotorHandler()
 
+
+def begin(server: Any) -> None:
+    """Said once, when a proxy reads its callbacks. Raises ConfigError: better that it does not start than that no request passes."""
+    add_route(server)
+    _ = handler.roster
+
+
 if "litellm.proxy.proxy_server" in sys.modules:
-    add_route(sys.modules["litellm.proxy.proxy_server"])
+    begin(sys.modules["litellm.proxy.proxy_server"])

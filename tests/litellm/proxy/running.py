@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,6 @@ class Proxy:
         body = {"model": model, "messages": messages, "max_tokens": 5, **more}
         return self.ask("/v1/chat/completions", body, headers=headers, key=key)
 
-    def write(self, config: Mapping[str, Any]) -> None:
-        """Its configuration file."""
-        (self.folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
-
 
 def config_of(*entries: Mapping[str, Any], **sections: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with Rotor's handler. `sections` are added to what is there."""
@@ -69,12 +65,18 @@ def config_of(*entries: Mapping[str, Any], **sections: Mapping[str, Any]) -> dic
     return config
 
 
+def free_port() -> int:
+    """One that nobody listens at for now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+    return port
+
+
 @contextmanager
 def started(folder: Path, config: Mapping[str, Any], *, workers: int = 1, **environ: str) -> Iterator[Proxy]:
     """A proxy with this configuration, until the end of the block. Fails with its log where it does not come up."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-c", "from litellm.proxy.proxy_cli import run_server; run_server()"]
     arguments = ["--config", str(folder / "config.yaml"), "--host", "127.0.0.1", "--port", str(port)]
@@ -85,23 +87,28 @@ def started(folder: Path, config: Mapping[str, Any], *, workers: int = 1, **envi
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]),
         **environ,
     }  # fmt: skip
+    (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, *arguments, "--num_workers", str(workers)],
             stdout=log, stderr=log, env=world, cwd=folder, start_new_session=True,
         )  # fmt: skip
     proxy = Proxy(f"http://127.0.0.1:{port}", folder, process)
-    proxy.write(config)
     try:
         _await(proxy)
         yield proxy
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Of all its workers. One that did not come up may be gone already."""
+    for last in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, last)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
+            return
 
 
 def _await(proxy: Proxy) -> None:
