@@ -25,11 +25,9 @@ def install() -> None:
 
 async def settings(given: dict[str, Any]) -> dict[str, Any]:
     """As after `/config/update`: `given` are router settings."""
-    from litellm.proxy.proxy_server import ProxyConfig
-
-    server = _server()
-    ProxyConfig._apply_router_settings(server.llm_router, given)
-    return {"routing_strategy": str(server.llm_router.routing_strategy)}
+    router = _server().llm_router
+    router.update_settings(**given)
+    return {"routing_strategy": str(router.routing_strategy)}
 
 
 async def reload(given: dict[str, Any]) -> dict[str, Any]:

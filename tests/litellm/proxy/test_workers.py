@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from tests.litellm.made import PAID, entry, free
@@ -17,6 +18,7 @@ from tests.litellm.proxy.running import Proxy, config_of, free_port, started
 from rotor_core.sandbox import Sandbox
 
 LIMIT = 12
+WORKERS = 2
 ADVICE = "LiteLLM's settings and Rotor: "
 
 
@@ -59,15 +61,19 @@ def proxy(running: Sandbox, store: str, tmp_path_factory: pytest.TempPathFactory
     )
     folder = tmp_path_factory.mktemp("workers")
     environ = {"ROTOR_STORE": store, "LITELLM_WORKER_STARTUP_HOOKS": HOOK}
-    with started(folder, config, workers=2, **environ) as it:
+    with started(folder, config, workers=WORKERS, **environ) as it:
         yield it
 
 
-def statuses(proxy: Proxy, count: int = 60) -> dict[int, dict[str, object]]:
-    """What each worker says of itself: connections are dealt out among them."""
+def statuses(proxy: Proxy) -> dict[int, dict[str, Any]]:
+    """What each worker says of itself: connections are dealt out among them as it happens."""
+    views: dict[int, dict[str, Any]] = {}
+    give_up = time.monotonic() + 30
     with ThreadPoolExecutor(4) as several:
-        told = list(several.map(lambda _: proxy.ask("/rotor/status").json(), range(count)))
-    return {status["worker"]["pid"]: status for status in told}
+        while len(views) < WORKERS and time.monotonic() < give_up:
+            told = several.map(lambda _: proxy.ask("/rotor/status").json(), range(8))
+            views |= {status["worker"]["pid"]: status for status in told}
+    return views
 
 
 def test_workers_with_one_store_hold_to_a_limit_together_and_say_whose_view_it_is(proxy: Proxy):
@@ -77,7 +83,7 @@ def test_workers_with_one_store_hold_to_a_limit_together_and_say_whose_view_it_i
     assert {a.status_code for a in answers} == {200}
     assert sum(a.headers["x-rotor-deployment"] == "free" for a in answers) == LIMIT
     views = statuses(proxy)
-    assert len(views) == 2
+    assert len(views) == WORKERS
     for status in views.values():
         assert status["worker"]["alone"] is False
         [limit] = next(row["limits"] for row in status["deployments"] if row["id"] == "free")
@@ -87,9 +93,9 @@ def test_workers_with_one_store_hold_to_a_limit_together_and_say_whose_view_it_i
 def test_advice_is_given_once_however_many_workers_and_reloads(proxy: Proxy):
     path = str(proxy.folder / "config.yaml")
     for _ in range(6):
-        proxy.ask("/inside/reload", {"path": path})
-        proxy.chat("other")
-    statuses(proxy)
+        assert proxy.ask("/inside/reload", {"path": path}).json() == {"anew": True}
+        assert proxy.chat("other").status_code == 200
+    assert len(statuses(proxy)) == WORKERS  # each has put its strategy into its router
 
     given = [line.partition(ADVICE)[2] for line in proxy.log.splitlines() if ADVICE in line]
     settings = [line.partition("=")[0].split()[0] for line in given]
