@@ -71,7 +71,8 @@ def _about_calls_at_a_time(router: Any, entries: list[dict[str, Any]]) -> Iterat
     set_by: dict[str, list[str]] = {}
     for entry in entries:
         params: Mapping[str, Any] = entry["litellm_params"]
-        own: Any = (entry.get("model_info") or {}).get("rotor")
+        info: Mapping[str, Any] = entry["model_info"]
+        own: Any = info.get("rotor")
         if params.get("max_parallel_requests") is not None:
             name = "max_parallel_requests"
         elif params.get("rpm") is not None:
