@@ -26,11 +26,27 @@ def advise(router: Any, said: set[str] | None = None) -> None:
                 said.add(line)
 
 
-def speaks() -> bool:
-    """Whether this process is the one that speaks: of a server's workers, the first that it started."""
+def worker() -> int | None:
+    """Which of a server's workers this process is, from 1 in the order in which they were started; None where it is alone."""
     # A worker is called `SpawnProcess-2`; a server itself has no number.
     _, dash, number = multiprocessing.current_process().name.rpartition("-")
-    return not (dash and number.isdigit()) or number == "1"
+    return int(number) if dash and number.isdigit() else None
+
+
+def speaks() -> bool:
+    """Whether this process is the one that speaks: of several workers, the first."""
+    return worker() in {None, 1}
+
+
+def advise_of_store(store: str, said: set[str]) -> None:
+    """Say once that workers without a common store exceed every limit, as each counts for itself. `store`: its URL."""
+    line = (
+        "several workers, and each counts for itself, so that together they exceed limits: "
+        "set ROTOR_STORE to a store that they share (redis://host:port/db, on one machine sqlite:///file)"
+    )
+    if worker() is not None and speaks() and store.startswith("memory:") and line not in said:
+        said.add(line)
+        logger.warning("LiteLLM's proxy and Rotor: %s", line)
 
 
 def advice_for(router: Any) -> Iterator[str]:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from rotor_core._adrive import adrive
 from rotor_core._errors import RotorError
-from rotor_litellm.advice import advise, speaks
+from rotor_litellm.advice import advise, advise_of_store, speaks
 from rotor_litellm.choosing import choice, trail_of
 from rotor_litellm.errors import for_litellm
 from rotor_litellm.hooks import RotorHooks
@@ -48,6 +48,7 @@ class RotorHandler(RotorHooks):
         """The deployments as Rotor knows them; a process that was forked off has one of its own."""
         if self._made is None or self._made[0] != os.getpid():
             self._made = (os.getpid(), Roster(strict=False))
+            advise_of_store(self._made[1].engine.catalog.store, self._said)
         return self._made[1]
 
     def take_over(self, router: Any) -> None:

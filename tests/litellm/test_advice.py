@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,3 +89,26 @@ def test_of_several_workers_the_first_speaks(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setattr(advice.multiprocessing, "current_process", lambda: SimpleNamespace(name=name))
 
     assert speaks() is first
+
+
+@pytest.mark.parametrize(
+    ("name", "store", "said"),
+    [
+        ("SpawnProcess-1", "memory://", 1),
+        ("SpawnProcess-2", "memory://", 0),
+        ("MainProcess", "memory://", 0),
+        ("SpawnProcess-1", "sqlite:////{folder}/r.db", 0),
+    ],
+)
+def test_workers_that_each_count_for_themselves_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, name: str, store: str, said: int
+):
+    monkeypatch.setenv("ROTOR_STORE", store.format(folder=tmp_path))
+    monkeypatch.setattr(advice.multiprocessing, "current_process", lambda: SimpleNamespace(name=name))
+    handler = RotorHandler()
+
+    with caplog.at_level(logging.WARNING, logger="rotor"):
+        for _ in range(3):
+            _ = handler.roster
+
+    assert sum("ROTOR_STORE" in r.getMessage() for r in caplog.records) == said
