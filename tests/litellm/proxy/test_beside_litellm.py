@@ -35,10 +35,19 @@ def proxy(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             max_budget=1e-9, budget_duration="1d", input_cost_per_token=1e-6, output_cost_per_token=1e-6,
         ),
         made("two", "budgeted", "budgeted-dear", {"price": {"input": 9, "output": 9}}, tags=["default"]),
+        made(
+            "one", "provided", "provided-cheap", {"price": {"input": 1, "output": 1}}, tags=["default"],
+            model="groq/m", input_cost_per_token=1e-6, output_cost_per_token=1e-6,
+        ),
+        made("two", "provided", "provided-dear", {"price": {"input": 9, "output": 9}}, tags=["default"]),
     ]  # fmt: skip
     config = config_of(
         *entries,
-        router_settings={"enable_tag_filtering": True, "fallbacks": [{"small": ["large"]}]},
+        router_settings={
+            "enable_tag_filtering": True,
+            "fallbacks": [{"small": ["large"]}],
+            "provider_budget_config": {"groq": {"budget_limit": 1e-9, "time_period": "1d"}},
+        },
         general_settings={"custom_auth": AUTH},
     )
     with started(tmp_path_factory.mktemp("beside"), config) as it:
@@ -60,14 +69,17 @@ def test_a_group_that_is_used_up_falls_back_at_once_and_says_so(proxy: Proxy):
     assert second.headers["x-litellm-attempted-fallbacks"] == "1"
 
 
-def test_a_deployment_beyond_its_budget_is_left_out_by_litellm_and_rotor_goes_on(proxy: Proxy):
-    first = proxy.chat("budgeted")
+@pytest.mark.parametrize("group", ["budgeted", "provided"])
+def test_who_is_beyond_a_deployments_or_a_providers_budget_is_left_out_by_litellm_and_rotor_goes_on(
+    proxy: Proxy, group: str
+):
+    first = proxy.chat(group)
 
-    assert first.headers["x-rotor-deployment"] == "budgeted-cheap"
+    assert first.headers["x-rotor-deployment"] == f"{group}-cheap"
     for _ in range(100):  # LiteLLM adds up what was spent after it has answered
-        if (later := proxy.chat("budgeted")).headers["x-rotor-deployment"] == "budgeted-dear":
+        if (later := proxy.chat(group)).headers["x-rotor-deployment"] == f"{group}-dear":
             break
-    assert later.headers["x-rotor-deployment"] == "budgeted-dear"
+    assert later.headers["x-rotor-deployment"] == f"{group}-dear"
 
 
 def test_whom_custom_authentication_lets_in_rotor_chooses_for(proxy: Proxy):
