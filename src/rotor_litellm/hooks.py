@@ -70,7 +70,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         held = current(_id_in(request_data))
         if held is not None and held.end():
             await adrive(succeeded(held, response), held.engine.ports)
-            mark(response, story_of(held))
+            mark(response, story_of(held), request_data.get("litellm_logging_obj"))
 
     async def async_post_call_failure_deployment_hook(
         self,
@@ -81,7 +81,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     ) -> None:
         held = current(_id_in(request_data))
         if held is not None and held.end():
-            await adrive(failed(held, CURRENT.get(), exception), held.engine.ports)
+            await adrive(failed(held, CURRENT.get(), exception, call_type), held.engine.ports)
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -96,7 +96,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     ) -> None:
         held = _noted(kwargs)
         if held is not None and held.end():
-            await adrive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+            await adrive(failed(held, _trail(held), _error_in(kwargs), kwargs.get("call_type")), held.engine.ports)
 
     def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Of blocking calls: their only news."""
@@ -107,7 +107,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         held = _noted(kwargs) if not _is_async(kwargs) else None
         if held is not None and held.end():
-            drive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+            drive(failed(held, _trail(held), _error_in(kwargs), kwargs.get("call_type")), held.engine.ports)
 
 
 HOOKS: Final = RotorHooks()

@@ -78,7 +78,7 @@ class Roster:
         self._strict, self._lock = strict, threading.Lock()
         self._seen: tuple[Written, ...] = ()
         self._settings: Catalog = load(
-            {k: v for k, v in self._base.items() if k in {"version", "store", "policy", "rules"}},
+            {k: v for k, v in self._base.items() if k not in {"providers", "pools", "default_pool"}},
             environ={k: v for k, v in os.environ.items() if k == "ROTOR_STORE"},
             specs={}, rankings=self._plugins.rankings, schemes=self._plugins.stores, allow_empty=True,
         )  # fmt: skip

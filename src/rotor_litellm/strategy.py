@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from inspect import unwrap
 from typing import Any, Final
 
 from rotor_core import _snapshot
@@ -150,7 +151,7 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
 def installed_in(router: Any) -> RotorStrategy | None:
     """The strategy of ours that a router has now; LiteLLM takes it away when its own is switched."""
     method: Any = getattr(router, "async_get_available_deployment", None)
-    owner: Any = getattr(method, "__self__", None)
+    owner: Any = getattr(unwrap(method), "__self__", None)  # LiteLLM 1.109 wraps what it was given
     return owner if isinstance(owner, RotorStrategy) else None
 
 
