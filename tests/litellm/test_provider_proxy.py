@@ -75,7 +75,7 @@ def ask(proxy: str, **more: Any) -> httpx.Response:
 def test_an_answer_says_who_gave_it(proxy: str, box: Sandbox, model: str):
     answer = ask(proxy, model=model)
 
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"]
     assert answer.headers["x-rotor-model"] in {"one/m", "two/m"}
     assert answer.headers["x-rotor-attempts"] == "1"
@@ -94,9 +94,13 @@ def test_so_does_a_stream_and_its_usage_is_the_providers(proxy: str, box: Sandbo
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_unknown_pool_is_404_and_an_exhausted_one_429_before_any_of_a_stream(proxy: str, box: Sandbox, stream: bool):
     unknown = ask(proxy, model="rotor/fest", stream=stream)
-    box.fault(429, retry_after=30.0)
+    box.fault(429, retry_after=3.0)
     ask(proxy)
     exhausted = ask(proxy, stream=stream)
+    box.reset()
+    give_up = time.monotonic() + 30
+    while ask(proxy).status_code != 200:  # the proxy is everybody's
+        assert time.monotonic() < give_up
 
     assert (unknown.status_code, exhausted.status_code) == (404, 429)
     assert "did you mean 'fast'" in unknown.text
