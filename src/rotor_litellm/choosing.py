@@ -81,8 +81,9 @@ def choice(
     chosen = entries[reservation.deployment]
     shown = str(chosen["model_info"]["id"])
     trail.held = Held(
-        table.engine, work, progress, reservation, shown, progress.sent_at, progress.number, progress.streamed
-    )
+        table.engine, work, progress, reservation, shown, progress.sent_at, progress.number, progress.streamed,
+        ordinary=given is None and asked.operation == "chat",
+    )  # fmt: skip
     follow(trail.held, trail)
     return chosen
 

@@ -19,7 +19,7 @@ from rotor_core._drive import drive
 from rotor_core._ledger import NOTHING_USED
 from rotor_litellm.dispatch import going_out
 from rotor_litellm.guards import timeout_of
-from rotor_litellm.host import CustomLogger
+from rotor_litellm.host import CustomLogger, litellm
 from rotor_litellm.settling import failed, succeeded
 from rotor_litellm.story import mark, story_of
 from rotor_litellm.trail import CURRENT, Held, Mark, Trail, current, follow, note, noted
@@ -29,17 +29,17 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     """To be registered once, by `host.register`."""
 
     def pre_call_check(self, deployment: dict[str, Any]) -> None:
-        """A blocking call is about to be made: all that some providers tell before its end."""
+        """A blocking call is about to be made."""
         held = current(_id_in(deployment))
         if held is not None:
-            held.begun = True
+            held.begun = _silent(_mapping(deployment.get("litellm_params")))
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Just before the call: it is not waited for longer than such calls take."""
         held = current(_id_in(kwargs))
         if held is None:
             return None
-        held.begun = True
+        held.begun = _silent(kwargs)
         note(held, kwargs.get("litellm_call_id"))
         record = kwargs.get("litellm_logging_obj")
         if record is not None:
@@ -123,6 +123,15 @@ def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None
     if held.streamed and isinstance(begun, datetime) and isinstance(sent, datetime):
         held.first_chunk = max(0.0, (begun - sent).total_seconds())
     yield from succeeded(held, response)
+
+
+def _silent(params: Mapping[str, Any]) -> bool:
+    """Whether nothing will be told of when this call goes out: so it is with custom providers, who do that by themselves."""
+    own: list[Mapping[str, Any]] = litellm.custom_provider_map
+    if not own:
+        return False
+    given = params.get("custom_llm_provider") or str(params.get("model") or "").partition("/")[0]
+    return any(entry.get("provider") == given for entry in own)
 
 
 def _noted(kwargs: Mapping[str, Any]) -> Held | None:

@@ -43,6 +43,8 @@ def failed(held: Held, trail: Trail | None, error: BaseException, endpoint: obje
     held.progress.exclude = set[str]()
     yield from goes_on(held.work, held.progress, held.reservation, story)
     trail.out |= held.progress.exclude
+    if _no_such_endpoint(held, story):
+        trail.out.add(held.id)
     held.progress.exclude = outside | trail.out
 
 
@@ -96,7 +98,15 @@ def error_of(held: Held, error: BaseException) -> ProviderError:
         )
     made = refused(deployment, status, headers, _body(error, text))
     made.request_sent = held.sent
+    if _no_such_endpoint(held, made):
+        made.failure = replace(made.failure, kind="unknown")
     return made
+
+
+def _no_such_endpoint(held: Held, error: ProviderError) -> bool:
+    """Whether a provider has no such endpoint, which says nothing of its model: a 404 that does not name one."""
+    failure = error.failure
+    return failure.status == 404 and not held.ordinary and "model" not in failure.message.lower()
 
 
 def _error_headers(error: BaseException) -> dict[str, str]:

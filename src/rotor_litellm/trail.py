@@ -37,9 +37,9 @@ _MOST: Final = 100_000
 class Held:
     """Capacity that is held for one call. `shown`: LiteLLM's id of the deployment.
 
-    `started`: the instant of sending, or of choice before that. `begun`: LiteLLM is making the call; `sent`: it went out, as
-    far as LiteLLM tells (of a custom provider's it does not). `followed`: its record of the call is known, and with a
-    stream is `record`.
+    `started`: the instant of sending, or of choice before that. `sent`: it went out, as far as LiteLLM tells. `begun`: it
+    may have gone out. `ordinary`: a chat, which every chat model's endpoint has. `followed`: LiteLLM's record of the
+    call is known, and with a stream is `record`.
     """
 
     engine: Engine
@@ -50,6 +50,7 @@ class Held:
     started: float
     number: int
     streamed: bool
+    ordinary: bool = True
     begun: bool = False
     sent: bool = False
     over: bool = False
@@ -221,7 +222,7 @@ async def _aswept(held: Held) -> None:
 
 
 def _let_go(held: Held) -> Flow[None]:
-    """As reserved, where the call was begun, for the provider may have counted it."""
+    """As reserved, where the provider may have counted it."""
     yield from abandon(held.reservation.id, AS_RESERVED if held.begun else NOTHING_USED)
 
 

@@ -14,7 +14,7 @@ from tests.litellm.made import HELLO, entry, free, router
 import rotor_litellm
 from rotor_core._errors import StoreError
 from rotor_core.sandbox import Sandbox
-from rotor_litellm.trail import CURRENT, asweep, sweep, under_way
+from rotor_litellm.trail import asweep, sweep, under_way
 
 CALLS = 80
 
@@ -122,4 +122,3 @@ async def test_a_store_that_is_away_does_not_fail_a_request_that_finds_what_othe
         await asweep()
 
     assert strategy.rotor._live.health.in_flight == 0
-    assert CURRENT.get() is None
