@@ -25,19 +25,28 @@ _SUPPORTS: Final[Mapping[str, str]] = {
     "reasoning": "supports_reasoning",
 }
 
+_told: Final[dict[str, dict[str, Any]]] = {}
+"""What we wrote into LiteLLM's list, by name."""
+
 
 def make_known(catalog: Catalog) -> None:
-    """Tell LiteLLM of a catalog's models and pools. What a user has registered under the same name stays."""
+    """Tell LiteLLM of a catalog's models and pools. What somebody else says under the same name stays.
+
+    A Router has entries there for its deployments, which may be empty: so figures are laid under what there is.
+    """
     models = {d.name: d.model for d in catalog.deployments.values()}
     told = {name: {**_sizes([model]), **_price(model)} for name, model in models.items()}
     for name, pool in catalog.pools.items():
         told[name] = _sizes([seat.deployment.model for seat in pool.seats])
     told[AUTO] = _sizes(models.values())
-    fresh = {
-        f"{PROVIDER}/{name}": {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
-        for name, figures in told.items()
-        if f"{PROVIDER}/{name}" not in litellm.model_cost
-    }
+    listed: dict[str, dict[str, Any]] = litellm.model_cost
+    fresh: dict[str, dict[str, Any]] = {}
+    for name, figures in told.items():
+        full = f"{PROVIDER}/{name}"
+        before, ours = _told.get(full, {}), {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
+        theirs = {k: v for k, v in listed.pop(full, {}).items() if k not in before or before[k] != v}
+        fresh[full] = {**ours, **theirs}
+        _told[full] = ours
     try:
         litellm.register_model(fresh)
     except Exception as error:  # noqa: BLE001  whatever it is: prices are lacking then, and answers are not

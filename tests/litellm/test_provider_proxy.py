@@ -94,11 +94,10 @@ def test_so_does_a_stream_and_its_usage_is_the_providers(proxy: str, box: Sandbo
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_unknown_pool_is_404_and_an_exhausted_one_429_before_any_of_a_stream(proxy: str, box: Sandbox, stream: bool):
     unknown = ask(proxy, model="rotor/fest", stream=stream)
-    box.fault(429, retry_after=30.0)
-    ask(proxy)
-    exhausted = ask(proxy, stream=stream)
+    exhausted = ask(proxy, stream=stream, metadata={"rotor": {"deadline": 0}})
 
     assert (unknown.status_code, exhausted.status_code) == (404, 429)
     assert "did you mean 'fast'" in unknown.text
-    assert "resting after rate_limit" in exhausted.text
+    assert "only after the request's deadline" in exhausted.text
+    assert box.summary()["requests"] == 0
     assert box.key("one") not in exhausted.text
