@@ -18,15 +18,16 @@ from random import Random
 from typing import Any
 
 from rotor_core import _commands as c
+from rotor_core._demand import Demand
 from rotor_core._events import Answered, Event
 from rotor_core._flow import Work
-from rotor_core._ledger import Demand
 from rotor_core._model import Deployment
 from rotor_core._policy.eligible import Need
 from rotor_core.observe.lengths import Calibration
+from rotor_core.simulate.report import Arrival, Verdict
 from rotor_core.simulate.scenarios import _read
 from rotor_core.simulate.upstream import SandboxUpstream
-from rotor_core.simulate.world import Arrival, Verdict, World
+from rotor_core.simulate.world import World
 
 LIMIT = 60_000
 LONGEST = 8192

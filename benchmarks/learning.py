@@ -18,7 +18,8 @@ from heapq import heappop, heappush
 from itertools import count
 from statistics import median
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Demand, Option, Plan, Reservation, Tier, Told, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Option, Plan, Reservation, Tier, Told, Used
 from rotor_core._policy.rank import most_headroom
 from rotor_core.stores.memory import MemoryStore
 

@@ -16,7 +16,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from rotor_core._ledger import Ask, Demand, Option, Plan, Refusal, Reservation, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Option, Plan, Refusal, Reservation, Tier, Used
 from rotor_core._model import BoundLimit, Limit
 from rotor_core._policy.rank import RANKINGS
 from rotor_core.stores.memory import MemoryStore

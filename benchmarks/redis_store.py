@@ -21,7 +21,8 @@ from time import perf_counter
 
 import redis
 
-from rotor_core._ledger import Ask, Demand, Option, Plan, Refusal, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Option, Plan, Refusal, Tier, Used
 from rotor_core._model import BoundLimit, Limit
 from rotor_core._policy.rank import RANKINGS
 from rotor_core.stores.redis import RedisStore

@@ -20,7 +20,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time, sleep
 
-from rotor_core._ledger import Ask, Demand, Option, Plan, Reservation, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Option, Plan, Reservation, Tier, Used
 from rotor_core._model import BoundLimit, Limit
 from rotor_core._policy.rank import RANKINGS
 from rotor_core.stores.memory import MemoryStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -23,38 +23,58 @@ def catalog_table(told: Mapping[str, Any], *, width: int = WIDE) -> RenderableTy
 
 
 def _head(name: str, provider: Mapping[str, Any]) -> Text:
-    keys = count(provider["keys"], "key") if provider["keys"] else f"no key ({' or '.join(provider['env'])})"
-    plan = f"plan {provider['plan']}" if provider["plan"] else "no plan assumed"
+    keys = provider["missing"] or f"no key ({' or '.join(provider['env'])})"
+    keys = count(provider["keys"], "key") if provider["keys"] else keys
+    plans = [plan for plan in _plans(provider) if plan]
+    plan = f"plan{'s' * (len(plans) > 1)} {', '.join(plans)}" if plans else "no plan assumed"
     scope = f"limits by {provider['quota_scope']}" if provider["quota_scope"] else ""
     line = "  ".join(part for part in (keys, plan, scope, provider["base_url"] or "") if part)
     return Text(name, style="bold").append(f"  {line}", style="dim")
 
 
+def _plans(provider: Mapping[str, Any]) -> list[str | None]:
+    """The plans that the keys have; without any, the one that is assumed."""
+    return list(dict.fromkeys(d["plan"] for d in provider["deployments"])) or [provider["plan"]]
+
+
+def _under(
+    plans: Sequence[str | None], model: Mapping[str, Any], told: Callable[[Mapping[str, Any], str | None], Text]
+) -> Text:
+    """What is told of a model under the plans, of each in a line of its own where they differ."""
+    lines = {plan: told(model, plan) for plan in plans}
+    if len({line.plain for line in lines.values()}) == 1:
+        return lines[plans[0]]
+    return Text("\n").join(Text(f"{plan or 'no plan'}: ").append_text(line) for plan, line in lines.items())
+
+
 def _shared(provider: Mapping[str, Any]) -> Iterator[Text]:
-    """Limits that several models share, under the plan that is assumed."""
+    """Limits that several models share, under the plans that are in force."""
+    plans = _plans(provider)
     for shared in provider["shared_limits"]:
-        if shared["plan"] == provider["plan"] and shared["limits"]:
+        if shared["plan"] in plans and shared["limits"]:
             whom = "all models together" if shared["models"] == ["*"] else f"{', '.join(shared['models'])} together"
+            whom += f" (plan {shared['plan'] or 'not stated'})" if len(plans) > 1 else ""
             yield Text("  ").append_text(_limits(shared["limits"])).append(f"  {whom}", style="dim")
 
 
 def _models(provider: Mapping[str, Any], width: int) -> RenderableType:
     wide = width >= WIDE
+    plans = _plans(provider)
     table = plain_table("model", *(("size", "context") if wide else ()), "limits", "USD/M in, out", "as of")
     for name, model in provider["models"].items():
         middle = (_value(model["category"]), _tokens(model["context"])) if wide else ()
         table.add_row(
             Text(name),
             *middle,
-            _limits(_in_force(model, provider["plan"])),
-            _price(model),
-            _as_of(model, provider["plan"]),
+            _under(plans, model, lambda of, plan: _limits(_in_force(of, plan))),
+            _under(plans, model, _price),
+            _under(plans, model, _as_of),
         )
     return table
 
 
 def _in_force(model: Mapping[str, Any], plan: str | None) -> Sequence[Mapping[str, Any]] | None:
-    """The limits that hold under the plan that is assumed."""
+    """The limits that hold under a plan."""
     planned = model["plans"].get(plan)
     limits: Sequence[Mapping[str, Any]] | None = model["limits"] if planned is None else planned["limits"]
     return limits
@@ -66,17 +86,18 @@ def _limits(limits: Sequence[Mapping[str, Any]] | None) -> Text:
     return Text(", ".join(f"{amount(limit['value'])} {limit_name(limit)}" for limit in limits) or "none")
 
 
-def _price(model: Mapping[str, Any]) -> Text:
-    price, hour = model["price"], model["audio_price"]
+def _price(model: Mapping[str, Any], plan: str | None) -> Text:
+    planned = model["plans"].get(plan, model)
+    price, hour = (planned["price"] or model["price"]), model["audio_price"]
     paid = f"{price['input']['value']:g}, {price['output']['value']:g}" if price["input"] else ""
     paid = paid or (f"{hour['value']:g} per hour of audio" if hour else "unknown")
-    if not model["available"]:
+    if not planned["available"]:
         return Text("not in this plan", style="dim")
     return (
         Text("free", style="green").append(f" (else {paid})", style="dim")
-        if model["free"] and paid != "0, 0"
+        if planned["free"] and paid != "0, 0"
         else Text("free", style="green")
-        if model["free"]
+        if planned["free"]
         else Text(paid)
     )
 
@@ -113,7 +134,7 @@ def _foot(told: Mapping[str, Any]) -> Iterator[Text]:
     could = sum(m["free"] for p in told["PROVIDER_CATALOG"].values() for m in p["models"].values())
     models = sum(len(p["models"]) for p in told["PROVIDER_CATALOG"].values())
     yield Text(
-        f"{could} of {count(models, 'model')} free under the plans assumed; with the keys that are there, "
+        f"{could} of {count(models, 'model')} free under the plans shown; with the keys that are there, "
     ).append(f"{free} of {count(all_of_them, 'deployment')} free", style="bold")
     for pool, members in told["pools"].items():
         mark = " (default)" if pool == told["default_pool"] else ""

@@ -30,13 +30,13 @@ from rotor_core._commands import (
     settle_as,
     sleep_until,
 )
+from rotor_core._demand import Demand
 from rotor_core._errors import NoCandidates, ProviderError
 from rotor_core._health import NO_GUARDS, Bar, Ending, Guards
 from rotor_core._ledger import (
     AS_RESERVED,
     NOTHING_USED,
     Ask,
-    Demand,
     Grant,
     Plan,
     Refusal,

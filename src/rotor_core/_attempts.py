@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from rotor_core import _events as events
 from rotor_core._acquire import SOON, Progress, Work, acquire, decision
 from rotor_core._commands import Flow, barred, draw, emit, may_retry, now
+from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
 from rotor_core._health import Guards
-from rotor_core._ledger import Demand, Reservation
+from rotor_core._ledger import Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
 from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, unfit_too
@@ -145,7 +146,8 @@ def goes_on(work: Work, progress: Progress, reservation: Reservation, error: Pro
 
 def _keep_away(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[None]:
     """Let others go first: whoever shares what failed, or is not well, after them; who failed not before its backoff is over."""
-    failed, at = work.deployments[reservation.deployment], (yield from now())
+    failed, last = work.deployments[reservation.deployment], progress.attempts[-1]
+    at = last.at + last.seconds
     progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), (yield from draw()))
     others = (work.deployments[option.id] for tier in work.plan.tiers for option in tier.options)
     unwell = yield from barred(work.plan, strictly=True)
@@ -160,4 +162,6 @@ def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> At
     last = progress.errors[-1]
     count = len(progress.attempts)
     text = f"{count} attempt{'s' * (count > 1)} failed ({tried}); the last said: {last}{more}"
+    if not progress.calls:  # nobody could be told: what each of them lacks is the whole story
+        text = f"nothing was sent: {'; '.join(map(str, progress.errors))}{more}"
     return AttemptsFailed(text, progress.errors, progress.attempts, retry_at)

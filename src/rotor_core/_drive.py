@@ -33,7 +33,7 @@ def drive(flow: c.Flow[T], ports: Ports) -> T:
         command = next(flow)
         while True:
             try:
-                answer = _answer(command, ports)
+                answer = _ANSWERS[type(command)](command, ports)
             except BaseException as error:  # noqa: BLE001  the flow decides, and must give capacity back
                 command = flow.throw(error)
             else:

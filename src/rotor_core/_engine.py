@@ -20,10 +20,7 @@ from rotor_core._model import Catalog, Deployment
 from rotor_core._planner import Planner
 from rotor_core._ports import Ports
 from rotor_core.adapters.base import Adapter
-from rotor_core.observe.health import Health
-from rotor_core.observe.hub import Hub
-from rotor_core.observe.lengths import Calibration
-from rotor_core.observe.stats import Stats
+from rotor_core.observe.experience import Experience
 from rotor_core.plugins import Plugins, adapter_of, resolve
 from rotor_core.stores.base import Store
 
@@ -31,7 +28,10 @@ logger = logging.getLogger("rotor")
 
 
 class Engine:
-    """`adapters` and `store` given here come before those that plugins offer. `seed` makes its randomness replayable."""
+    """`adapters` and `store` given here come before those that plugins offer. `seed` makes its randomness replayable.
+
+    `before`: an engine over another catalog that this one takes over from: its ledger, and all that it has seen.
+    """
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Engine:
         adapters: Mapping[str, Adapter] | None = None,
         store: Store | None = None,
         seed: int | None = None,
+        before: Engine | None = None,
     ) -> None:
         ranking = plugins.rankings.get(catalog.policy.ranking)
         if ranking is None:
@@ -52,9 +53,15 @@ class Engine:
                 expected=", ".join(sorted(plugins.rankings)),
             )
         self.catalog, self.plugins = catalog, plugins
-        self.hub, self.stats = Hub(), Stats()
-        self.calibration = Calibration(catalog.deployments)
-        self.store = store or open_store(catalog, plugins, self._emit)
+        seen: Experience
+        if before is None:
+            seen = Experience(catalog.deployments, Random(seed))  # noqa: S311  jitter, no secret
+        else:
+            seen, store = before.experience, before.store
+            seen.follow(catalog.deployments)
+        self.experience: Experience = seen
+        self.hub, self.stats, self.calibration, self.health = seen.hub, seen.stats, seen.calibration, seen.health
+        self.store: Store = store or open_store(catalog, plugins, seen.emit)
         self.planner = Planner(catalog, ranking)
         self.holders = 0
         self._given: Mapping[str, Adapter] = dict(adapters or {})
@@ -62,19 +69,12 @@ class Engine:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._prefix = secrets.token_hex(6)
-        random = Random(seed)  # noqa: S311  jitter, no secret
-        self.health = Health(catalog.deployments, random)
-        self.ports = Ports(catalog, self.store, self.health, self._adapter, random, self._emit)
+        self.ports = Ports(catalog, self.store, self.health, self._adapter, seen.random, seen.emit)
         _living.add(self)
 
     def next_id(self) -> str:
         """An id for a request that no other process shares."""
         return f"{self._prefix}-{next(self._ids)}"
-
-    def _emit(self, event: Event) -> None:
-        self.stats(event)
-        self.calibration(event)
-        self.hub.emit(event)
 
     def _adapter(self, deployment: Deployment) -> Adapter:
         name = deployment.provider.adapter
@@ -105,10 +105,7 @@ class Engine:
         """After a fork: nothing is shared with the parent but what the store shares, and what the program gave us."""
         self._lock = threading.Lock()
         self._prefix = secrets.token_hex(6)
-        self.stats = Stats()
-        self.calibration.renew()
-        self.health.renew()
-        self.hub.renew()
+        self.experience.renew()
         self._adapters = dict(self._given)
 
 

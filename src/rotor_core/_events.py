@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rotor_core._ledger import Demand, Rejection
+from rotor_core._demand import Demand
+from rotor_core._ledger import Rejection
 from rotor_core._outcome import Failure, Usage
 
 

@@ -40,9 +40,10 @@ from rotor_core._commands import (
     settle_as,
     start,
 )
+from rotor_core._demand import Demand
 from rotor_core._errors import ProviderError, StoreError
 from rotor_core._health import Ending
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Demand, Option, OptionReading, Reservation
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Option, OptionReading, Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Failure, Usage
 from rotor_core._policy.next_step import alike

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from rotor_core._demand import Demand
 from rotor_core._flow import Work
-from rotor_core._ledger import Demand
 from rotor_core._model import Catalog
 from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task

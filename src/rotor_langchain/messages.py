@@ -24,6 +24,7 @@ from langchain_core.messages import (
 )
 
 from rotor_core._errors import ConfigError
+from rotor_core.adapters.results import result_content
 from rotor_langchain.answers import EXTRA
 
 Wire = dict[str, Any]
@@ -121,11 +122,11 @@ def _call(id: str | None, name: str | None, arguments: str) -> Wire:  # noqa: A0
 
 def _tool(message: BaseMessage) -> Wire:
     assert isinstance(message, ToolMessage)
-    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _text_or_parts(message)}
+    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": result_content(message.content)}
 
 
 def _function(message: BaseMessage) -> Wire:
-    return {"role": "function", "name": message.name, "content": _text_or_parts(message)}
+    return {"role": "function", "name": message.name, "content": result_content(message.content)}
 
 
 def _chat(message: BaseMessage) -> Wire:

@@ -6,23 +6,20 @@ fallback hops go on with the trail of their request; whoever failed it before co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from rotor_core._acquire import Work, abandon, acquire
 from rotor_core._commands import Flow
-from rotor_core._engine import Engine
 from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
 from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
-from rotor_litellm.roster import pool_of
-from rotor_litellm.trail import CURRENT, Held, Trail
+from rotor_litellm.roster import Table
+from rotor_litellm.trail import CURRENT, Held, Trail, follow
 
 ATTEMPTS: Final = 1_000
 """How often a request is tried is LiteLLM's affair (`num_retries`, fallbacks)."""
-
-Entries = Sequence[Mapping[str, Any]]
 
 
 def trail_of(kwargs: Mapping[str, Any]) -> Trail:
@@ -42,12 +39,11 @@ def trail_of(kwargs: Mapping[str, Any]) -> Trail:
 def _asked_again(trail: Trail, mark: tuple[object, ...]) -> bool:
     """Whether this is one attempt's second selection; a mark alone may be a client's own, used for all its requests."""
     held = trail.held
-    return trail.mark == mark and held is not None and not held.sent and not held.over
+    return trail.mark == mark and held is not None and not held.begun and not held.over
 
 
 def choice(
-    engine: Engine,
-    candidates: Entries,
+    table: Table,
     messages: object,
     given: object,
     kwargs: Mapping[str, Any],
@@ -59,22 +55,22 @@ def choice(
     """
     trail = CURRENT.get()
     assert trail is not None
-    by_id = {str(entry["model_info"]["id"]): entry for entry in candidates}
+    entries = table.entries
     before, trail.held = trail.held, None
-    if before is not None and not before.over and not before.sent and before.id in by_id:
+    if before is not None and not before.over and not before.begun and before.id in entries:
         trail.held = before  # asked twice for one attempt
-        return by_id[before.id]
+        return entries[before.id]
     stale = [*trail.stale, *([before] if before is not None else [])]
     trail.stale.clear()
     for held in stale:
-        # Chosen and not called: LiteLLM thought better of it. What was sent may be a stream that goes on elsewhere.
-        if not held.sent and held.end():
+        # Chosen and not called: LiteLLM thought better of it. What was begun may be a stream that goes on elsewhere.
+        if not held.begun and held.end():
             yield from abandon(held.reservation.id, NOTHING_USED)
     asked = wanted(messages, given, kwargs)
-    work = work_of(engine, candidates, asked, max_wait)
+    work = work_of(table, asked, max_wait)
     progress = trail.progress
     progress.streamed = bool(kwargs.get("stream"))
-    outside = {o.id for o in work.plan.options if o.id not in by_id}
+    outside = set[str]() if table.whole else {o.id for o in work.plan.options if o.id not in entries}
     progress.exclude = trail.out | outside
     progress.owed.clear()
     try:
@@ -82,17 +78,23 @@ def choice(
     finally:
         progress.exclude = set(trail.out)
     progress.owed.clear()
-    trail.held = Held(engine, work, progress, reservation, progress.sent_at, progress.number, progress.streamed)
-    return by_id[reservation.deployment]
+    chosen = entries[reservation.deployment]
+    shown = str(chosen["model_info"]["id"])
+    trail.held = Held(
+        table.engine, work, progress, reservation, shown, progress.sent_at, progress.number, progress.streamed
+    )
+    follow(trail.held, trail)
+    return chosen
 
 
-def work_of(engine: Engine, candidates: Entries, asked: Wanted, max_wait: float | None) -> Work:
+def work_of(table: Table, asked: Wanted, max_wait: float | None) -> Work:
     """The request made ready."""
+    engine = table.engine
     said = dict(asked.options)
     patience = said.pop("max_wait", None)
     deadline = said.pop("deadline", None)
     options = Options(
-        model=pool_of(engine, candidates),
+        model=table.pool,
         deadline=None if deadline is None else engine.store.now() + float(deadline),
         max_attempts=ATTEMPTS,
         **said,
@@ -106,19 +108,15 @@ def work_of(engine: Engine, candidates: Entries, asked: Wanted, max_wait: float 
     return replace(work, demand=replace(work.demand, input_tokens=read, output_tokens=0, max_tokens=None, outputs=None))
 
 
-def glimpse(
-    engine: Engine, candidates: Entries, messages: object, given: object, kwargs: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Who would be chosen, where no call follows. Takes nothing."""
-    work = work_of(engine, candidates, wanted(messages, given, kwargs), None)
-    by_id = {str(entry["model_info"]["id"]): entry for entry in candidates}
-    at = engine.store.now()
-    ids = [o.id for o in work.plan.options if o.id in by_id]
-    readings = engine.store.glance([o for o in work.plan.options if o.id in by_id])
-    for name, reading in zip(ids, readings, strict=True):
-        if reading.available_at is not None and reading.available_at <= at:
-            return by_id[name]
-    return by_id[ids[0]] if ids else candidates[0]
+def glimpse(table: Table, messages: object, given: object, kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Who would be chosen, where no call follows; None where nobody could be. Takes nothing."""
+    work, entries, store = work_of(table, wanted(messages, given, kwargs), None), table.entries, table.engine.store
+    options = [o for o in work.plan.options if o.id in entries]
+    at, readings = store.now(), store.glance(options)
+    able = (o.id for o, r in zip(options, readings, strict=True) if r.available_at is not None and r.available_at <= at)
+    first = options[0].id if options else None
+    name = next(able, first)
+    return entries[name] if name is not None else None
 
 
 __all__ = ["choice", "glimpse", "trail_of", "work_of"]

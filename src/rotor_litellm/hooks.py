@@ -8,8 +8,8 @@ has assembled it, a blocking call when LiteLLM's logging gets to it. Hooks pass 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 from rotor_core._acquire import abandon
@@ -22,21 +22,29 @@ from rotor_litellm.guards import timeout_of
 from rotor_litellm.host import CustomLogger
 from rotor_litellm.settling import failed, succeeded
 from rotor_litellm.story import mark, story_of
-from rotor_litellm.trail import CURRENT, Held, Trail, current, follow, note, noted
+from rotor_litellm.trail import CURRENT, Held, Mark, Trail, current, follow, note, noted
 
 
 class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
     """To be registered once, by `host.register`."""
+
+    def pre_call_check(self, deployment: dict[str, Any]) -> None:
+        """A blocking call is about to be made: all that some providers tell before its end."""
+        held = current(_id_in(deployment))
+        if held is not None:
+            held.begun = True
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Just before the call: it is not waited for longer than such calls take."""
         held = current(_id_in(kwargs))
         if held is None:
             return None
+        held.begun = True
         note(held, kwargs.get("litellm_call_id"))
         record = kwargs.get("litellm_logging_obj")
         if record is not None:
             follow(held, record)
+            held.followed = True
         seconds = timeout_of(held, kwargs)
         if seconds is None:
             return None
@@ -49,7 +57,10 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         if held is None:
             return
         note(held, kwargs.get("litellm_call_id"))
-        held.sent = True
+        if not held.followed:
+            held.followed = True
+            follow(held, kwargs.setdefault(_MARK, Mark(kwargs if held.streamed else {})))
+        held.begun = held.sent = True
         held.started = held.engine.store.now()
         going_out(held)
 
@@ -59,7 +70,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         held = current(_id_in(request_data))
         if held is not None and held.end():
             await adrive(succeeded(held, response), held.engine.ports)
-            mark(response, story_of(held))
+            mark(response, story_of(held), request_data.get("litellm_logging_obj"))
 
     async def async_post_call_failure_deployment_hook(
         self,
@@ -70,7 +81,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     ) -> None:
         held = current(_id_in(request_data))
         if held is not None and held.end():
-            await adrive(failed(held, CURRENT.get(), exception), held.engine.ports)
+            await adrive(failed(held, CURRENT.get(), exception, call_type), held.engine.ports)
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -85,7 +96,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     ) -> None:
         held = _noted(kwargs)
         if held is not None and held.end():
-            await adrive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+            await adrive(failed(held, _trail(held), _error_in(kwargs), kwargs.get("call_type")), held.engine.ports)
 
     def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Of blocking calls: their only news."""
@@ -96,20 +107,21 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         held = _noted(kwargs) if not _is_async(kwargs) else None
         if held is not None and held.end():
-            drive(failed(held, _trail(held), _error_in(kwargs)), held.engine.ports)
+            drive(failed(held, _trail(held), _error_in(kwargs), kwargs.get("call_type")), held.engine.ports)
 
 
 HOOKS: Final = RotorHooks()
+_MARK: Final = "rotor_mark"
+"""Where a `Mark` stands in LiteLLM's notes."""
 
 
 def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None]:
     if kwargs.get("cache_hit") and not held.sent:
         yield from abandon(held.reservation.id, NOTHING_USED)
         return
-    begun = kwargs.get("completion_start_time")
-    if held.streamed and begun is not None:
-        seconds = time.mktime(begun.timetuple()) + begun.microsecond / 1e6 - held.started
-        held.first_chunk = max(0.0, seconds)
+    begun, sent = kwargs.get("completion_start_time"), kwargs.get("api_call_start_time")
+    if held.streamed and isinstance(begun, datetime) and isinstance(sent, datetime):
+        held.first_chunk = max(0.0, (begun - sent).total_seconds())
     yield from succeeded(held, response)
 
 

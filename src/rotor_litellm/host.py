@@ -44,6 +44,11 @@ if not hasattr(CustomLogger, "async_post_call_failure_deployment_hook"):
     )
 
 
+def installed() -> str:
+    """The release of LiteLLM that is installed."""
+    return version("litellm")
+
+
 def register(logger: Any) -> None:
     """Have LiteLLM call a logger's hooks, once however often this is said."""
     if not any(known is logger for known in litellm.callbacks):

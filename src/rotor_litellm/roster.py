@@ -1,7 +1,11 @@
-"""The deployments of one `model_list` as the engine knows them. When the list changes, so does the engine; its ledger stays.
+"""The deployments of one `model_list` as the engine knows them. When the list changes, another engine takes over.
 
 LiteLLM may replace, add and take away deployments at any time (`set_model_list`, `upsert_deployment`, the proxy's
-database). What was counted, learned and put to rest is kept by the store, which every later engine of a roster shares.
+database). The next engine has the ledger and the experience of the one before: what was counted, learned and put to
+rest, breakers, latencies, listeners. A call that was under way is settled by whichever engine it began with.
+
+A deployment's name is LiteLLM's id. LiteLLM makes entries as it goes, too: of a wildcard (`openai/*`) one for each model
+that is asked for, all with one id. Such a one is named by id and model, for it has limits of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import is_
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +23,7 @@ from typing import Any, Final
 from rotor_core._engine import Engine
 from rotor_core._errors import ConfigError
 from rotor_core._model import Catalog, Pool, Seat
+from rotor_core._ports import Ports
 from rotor_core.catalog.document import read
 from rotor_core.catalog.load import load
 from rotor_core.catalog.sources import found_config
@@ -27,6 +32,35 @@ from rotor_core.rotor import Rotor, Source
 from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
 
 logger: Final = logging.getLogger("rotor")
+
+_EXTRAS: Final = 1_000
+"""Deployments that are in no list (wildcards' models, clients' own keys): more are not remembered at a time."""
+_TABLES: Final = 64
+
+Written = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Candidates as the engine knows them. `entries`: by deployment. `whole`: they are all that the pool has."""
+
+    engine: Engine
+    pool: str
+    entries: Mapping[str, Written]
+    whole: bool
+
+    @property
+    def ports(self) -> Ports:
+        return self.engine.ports
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seated:
+    """An entry as it was read."""
+
+    written: Written
+    group: str
+    seat: Seat
 
 
 class Roster:
@@ -42,56 +76,86 @@ class Roster:
         self._base: Mapping[str, Any] = read(given).data
         self._plugins: Plugins = installed()
         self._strict, self._lock = strict, threading.Lock()
-        self._seen: tuple[Mapping[str, Any], ...] = ()
+        self._seen: tuple[Written, ...] = ()
         self._settings: Catalog = load(
-            {k: v for k, v in self._base.items() if k in {"version", "store", "policy", "rules"}},
+            {k: v for k, v in self._base.items() if k not in {"providers", "pools", "default_pool"}},
             environ={k: v for k, v in os.environ.items() if k == "ROTOR_STORE"},
             specs={}, rankings=self._plugins.rankings, schemes=self._plugins.stores, allow_empty=True,
         )  # fmt: skip
-        self._seats: dict[str, tuple[Mapping[str, Any], str, Seat]] = {}
+        self._listed: dict[str, _Seated] = {}
+        self._extras: dict[str, _Seated] = {}
+        self._tables: dict[tuple[int, ...], tuple[Sequence[Written], Table]] = {}
         self.engine = self._made(None)
         self.rotor = Rotor(self.engine, None)
 
-    def refreshed(self, entries: Sequence[Mapping[str, Any]]) -> Engine:
-        """The engine over exactly these entries. Raises ConfigError, where strict, for one that cannot be read."""
+    def refreshed(self, entries: Sequence[Written]) -> Engine:
+        """The engine over this list. Raises ConfigError, where strict, for an entry that cannot be read."""
         seen = self._seen
         if len(seen) == len(entries) and all(map(is_, seen, entries)):
             return self.engine
         with self._lock:
-            fresh: dict[str, tuple[Mapping[str, Any], str, Seat]] = {}
-            for written in entries:
-                kept = self._kept(written)
-                if kept is not None:
-                    fresh[kept[2].deployment.id] = kept
-            changed = fresh.keys() != self._seats.keys() or any(fresh[k][2] is not self._seats[k][2] for k in fresh)
-            self._seats = fresh
-            if changed:
+            written = tuple(entries)
+            fresh = {_id(e): seated for e in written if (seated := self._read(_id(e), e)) is not None}
+            before, self._listed, self._tables = self._listed, fresh, {}
+            if _seats(before) != _seats(fresh):
+                self._extras = {n: e for n, e in self._extras.items() if _stays(n, e, before, fresh)}
                 self._renew()
-            self._seen = tuple(entries)
+            self._seen = written
             return self.engine
 
-    def with_all(self, entries: Sequence[Mapping[str, Any]]) -> Engine:
-        """The engine over these entries and all that were known before: for who is shown a part of the list at a time."""
-        seats = self._seats
-        if all((known := seats.get(_id(e))) is not None and known[0] is e for e in entries):
-            return self.engine
+    def table(self, candidates: Sequence[Written]) -> Table:
+        """These candidates as the engine knows them; those that are in no list it knows from now on. Raises ConfigError, where strict."""
+        key = tuple(map(id, candidates))
+        kept = self._tables.get(key)
+        if kept is not None:
+            return kept[1]
         with self._lock:
-            changed = False
-            for written in entries:
-                before = self._seats.get(_id(written))
-                kept = self._kept(written)
-                if kept is not None:
-                    changed |= before is None or before[2] is not kept[2]
-                    self._seats = {**self._seats, kept[2].deployment.id: kept}
-            if changed:
+            before, entries, lasting = dict(self._extras), dict[str, Written](), True
+            for written in candidates:
+                name = self._name(written)
+                seated = self._seated(name, written)
+                if seated is not None:
+                    entries[name] = written
+                    lasting = lasting and seated.written is written
+            if _seats(before) != _seats(self._extras):
+                self._tables = {}
                 self._renew()
-            return self.engine
+            table = self._laid(entries)
+            if lasting and entries:
+                if len(self._tables) >= _TABLES:
+                    self._tables = {}
+                self._tables[key] = (tuple(candidates), table)  # what is kept keeps its identity
+            return table
 
-    def _kept(self, written: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, Seat] | None:
+    # --- inside, with the lock held ----------------------------------------------------------------------------------
+
+    def _name(self, written: Written) -> str:
+        """What the engine calls an entry."""
+        name = _id(written)
+        listed = self._listed.get(name)
+        if listed is None or listed.written is written or _model(listed.written) == _model(written):
+            return name
+        return f"{name}:{_model(written)}"
+
+    def _seated(self, name: str, written: Written) -> _Seated | None:
+        """An entry of the list as it stands there; another one as it is kept beside it."""
+        listed = self._listed.get(name)
+        if listed is not None and (listed.written is written or _alike(listed.written, written)):
+            return listed
+        kept = self._extras.get(name)
+        seated = kept if kept is not None and kept.written is written else self._read(name, written)
+        if seated is None or seated is kept:
+            return seated
+        if kept is None and len(self._extras) >= _EXTRAS:
+            self._extras = {}
+        self._extras = {**self._extras, name: seated}
+        return seated
+
+    def _read(self, name: str, written: Written) -> _Seated | None:
         """An entry with its seat: the one that it had, where nothing that matters has changed."""
-        known = self._seats.get(_id(written))
-        if known is not None and (known[0] is written or _same(known[0], written)):
-            return (written, str(written.get("model_name") or ""), known[2])
+        for known in (self._listed.get(name), self._extras.get(name)):
+            if known is not None and (known.written is written or _same(known.written, written)):
+                return _Seated(written, known.group, known.seat)
         try:
             entry = Entry.of(written)
             try:
@@ -107,57 +171,74 @@ class Roster:
                 raise
             logger.error("%s; it is left out", error)  # noqa: TRY400  as above
             return None
-        return (written, entry.group, seat)
+        if seat.deployment.id != name:
+            seat = replace(seat, deployment=replace(seat.deployment, id=name))
+        return _Seated(written, entry.group, seat)
+
+    def _laid(self, entries: Mapping[str, Written]) -> Table:
+        """Candidates with the pool that they are drawn from: their model group, or where they are of several, one made of these."""
+        seated, known = {**self._listed, **self._extras}, self.engine.catalog.pools
+        groups = sorted({seated[name].group for name in entries})
+        pool = " + ".join(groups)
+        if pool not in known:
+            seats = tuple(seat for group in groups for seat in known[group].seats)
+            known[pool] = Pool(pool, seats)  # type: ignore[index]  # pyright: ignore[reportIndexIssue]  a roster's pools are a dict of its own
+        return Table(self.engine, pool, entries, len(entries) == len(known[pool].seats))
 
     def _renew(self) -> None:
-        before = self.engine
-        self.engine = self._made(before)
+        self.engine = self._made(self.engine)
         self.rotor = Rotor(self.engine, None)
 
     def _made(self, before: Engine | None) -> Engine:
-        """An engine over the seats there are, with the ledger and the listeners of the one before."""
+        """An engine over the seats there are, that takes over from the one before."""
         groups: dict[str, list[Seat]] = {}
-        for _, group, seat in self._seats.values():
-            groups.setdefault(group, []).append(seat)
+        seated = {**self._listed, **self._extras}
+        for one in seated.values():
+            groups.setdefault(one.group, []).append(one.seat)
         pools = {name: Pool(name, tuple(seats)) for name, seats in groups.items()}
         catalog = replace(
             self._settings,
-            deployments=MappingProxyType({name: seat.deployment for name, (_, _, seat) in self._seats.items()}),
+            deployments=MappingProxyType({name: one.seat.deployment for name, one in seated.items()}),
             pools=pools,
             default_pool=next(iter(pools), ""),
             digest="",
             source="model_list",
         )
         adapters: dict[str, Any] = {ADAPTER: Unused()}
-        if before is None:
-            return Engine(catalog, self._plugins, adapters=adapters)
-        engine = Engine(catalog, self._plugins, adapters=adapters, store=before.store)
-        engine.hub, engine.stats = before.hub, before.stats
-        return engine
+        return Engine(catalog, self._plugins, adapters=adapters, before=before)
 
 
-def pool_of(engine: Engine, candidates: Sequence[Mapping[str, Any]]) -> str:
-    """The pool that candidates are drawn from: their model group, or where they are of several, one made for these."""
-    groups = dict.fromkeys(str(c.get("model_name") or "") for c in candidates)
-    known = engine.catalog.pools
-    if len(groups) == 1 and (name := next(iter(groups))) in known:
-        inside = {seat.deployment.id for seat in known[name].seats} if len(candidates) == 1 else None
-        if inside is None or _id(candidates[0]) in inside:
-            return name
-    ids = [_id(c) for c in candidates]
-    name = "+".join(sorted(ids)) if len(ids) <= 3 else f"{ids[0]}+{len(ids) - 1}+{hash(frozenset(ids)):x}"
-    if name not in known:
-        seats = {s.deployment.id: s for pool in known.values() for s in pool.seats}
-        made = Pool(name, tuple(seats[i] for i in ids if i in seats))
-        known[name] = made  # type: ignore[index]  # pyright: ignore[reportIndexIssue]  a roster's pools are a dict of its own
-    return name
+def _seats(seated: Mapping[str, _Seated]) -> dict[str, tuple[str, int]]:
+    """What of entries makes an engine another one."""
+    return {name: (one.group, id(one.seat)) for name, one in seated.items()}
 
 
-def _id(entry: Mapping[str, Any]) -> str:
+def _stays(name: str, extra: _Seated, before: Mapping[str, _Seated], now: Mapping[str, _Seated]) -> bool:
+    """Whether what is in no list is as it was when the list has changed: its own entry there, if it has one, is the same."""
+    origin = _id(extra.written)
+    one, other = before.get(origin), now.get(origin)
+    same = one is other is None or (one is not None and other is not None and one.seat is other.seat)
+    return same and name not in now
+
+
+def _id(entry: Written) -> str:
     info: Any = entry.get("model_info") or {}
     return str(info.get("id") or "")
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _model(entry: Written) -> object:
+    params: Any = entry.get("litellm_params") or {}
+    return params.get("model")
+
+
+def _alike(listed: Written, shown: Written) -> bool:
+    """Whether LiteLLM shows an entry of its list, though with an `order` or a name of its own making."""
+    names = ("model", "api_key", "api_base", "custom_llm_provider", "organization")
+    one: Any = listed.get("litellm_params") or {}
+    other: Any = shown.get("litellm_params") or {}
+    return all(one.get(name) == other.get(name) for name in names)
+
+
+def _same(one: Written, other: Written) -> bool:
     names = ("model_name", "litellm_params", "model_info")
     return all(one.get(name) == other.get(name) for name in names)

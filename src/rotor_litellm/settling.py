@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from rotor_core._attempts import answered, goes_on, record
@@ -16,6 +17,7 @@ from rotor_litellm.trail import Held, Trail
 
 _PREFIX: Final = "llm_provider-"
 """What LiteLLM puts before a provider's own headers; those without it may be LiteLLM's own figures."""
+_CHAT: Final = frozenset({"completion", "acompletion"})
 
 
 def succeeded(held: Held, response: object) -> Flow[None]:
@@ -26,9 +28,14 @@ def succeeded(held: Held, response: object) -> Flow[None]:
     )  # fmt: skip
 
 
-def failed(held: Held, trail: Trail | None, error: BaseException) -> Flow[None]:
-    """The call failed. What follows is LiteLLM's affair; where the next attempt may not go, the trail remembers."""
+def failed(held: Held, trail: Trail | None, error: BaseException, endpoint: object = None) -> Flow[None]:
+    """The call failed. What follows is LiteLLM's affair; where the next attempt may not go, the trail remembers.
+
+    `endpoint`: LiteLLM's `call_type`.
+    """
     story = error_of(held, error)
+    if story.failure.kind == "not_found" and _lacks(story.failure.message, endpoint):
+        story.failure, story.request_sent = replace(story.failure, kind="bad_request", unfit=True), False
     yield from record(held.work, held.progress, held.reservation, held.started, story, held.number)
     if trail is None:
         return
@@ -37,6 +44,15 @@ def failed(held: Held, trail: Trail | None, error: BaseException) -> Flow[None]:
     yield from goes_on(held.work, held.progress, held.reservation, story)
     trail.out |= held.progress.exclude
     held.progress.exclude = outside | trail.out
+
+
+def _lacks(text: str, endpoint: object) -> bool:
+    """Whether it is an endpoint beside chat that a provider does not have. Its model goes on answering at the others.
+
+    Many have chat alone, and LiteLLM asks them for responses and messages at paths that they do not know.
+    """
+    name = str(getattr(endpoint, "value", endpoint) or "completion")
+    return name not in _CHAT and "model" not in text.lower()
 
 
 def usage_of(response: object) -> Usage | None:

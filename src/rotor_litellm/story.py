@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
 
 from rotor_core._acquire import decision
 from rotor_litellm.trail import Held
+
+_BESIDE: Final[WeakKeyDictionary[Any, dict[str, Any]]] = WeakKeyDictionary()
 
 
 def story_of(held: Held) -> dict[str, Any]:
@@ -35,18 +39,39 @@ def headers_for(story: Mapping[str, Any]) -> dict[str, str]:
     return {f"x-rotor-{name.removesuffix('_s').replace('_', '-')}": _ascii(value) for name, value in told.items()}
 
 
-def mark(response: object, story: Mapping[str, Any]) -> None:
-    """Write it on LiteLLM's answer, where that has a place for such things."""
-    hidden: Any = getattr(response, "_hidden_params", None)
+def mark(response: object, story: Mapping[str, Any], record: object = None) -> None:
+    """Write it on LiteLLM's answer, where that has a place for such things: a mapping, or an object that takes more.
+
+    `record`: LiteLLM's of the call, beside which the story is kept too: the answer to a message is made of another
+    endpoint's, and loses what was written on that.
+    """
+    hidden = _place(response)
     if isinstance(hidden, dict):
         hidden["rotor"] = dict(story)
+    elif hidden is not None:
+        with suppress(AttributeError, TypeError, ValueError):
+            hidden.rotor = dict(story)
+    if record is not None:
+        with suppress(TypeError):  # it cannot be followed
+            _BESIDE[record] = dict(story)
 
 
-def told_by(response: object) -> dict[str, Any] | None:
-    """What `mark` wrote on an answer."""
-    hidden: Any = getattr(response, "_hidden_params", None)
-    story: Any = cast("dict[str, Any]", hidden).get("rotor") if isinstance(hidden, dict) else None
+def told_by(response: object, record: object = None) -> dict[str, Any] | None:
+    """What `mark` wrote on an answer, or kept beside this record."""
+    hidden = _place(response)
+    story: Any = (
+        cast("dict[str, Any]", hidden).get("rotor") if isinstance(hidden, dict) else getattr(hidden, "rotor", None)
+    )
+    if story is None and record is not None:
+        with suppress(TypeError):
+            story = _BESIDE.get(record)
     return cast("dict[str, Any]", story) if isinstance(story, dict) else None
+
+
+def _place(response: object) -> Any:
+    if isinstance(response, dict):
+        return cast("dict[str, Any]", response).get("_hidden_params")
+    return getattr(response, "_hidden_params", None)
 
 
 def _ascii(text: str) -> str:

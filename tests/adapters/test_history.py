@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from rotor_core._model import Model
 from rotor_core._request import Request
 from rotor_core.adapters.history import Manner, arguments_text, neutral, strict_id, usual_id
+from rotor_core.adapters.media import media_of
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.openai_stream import StreamReader
 from rotor_core.adapters.openai_wire import decode
-from rotor_core.adapters.parts import image_of, parts_of, text_of
+from rotor_core.adapters.parts import parts_of, text_of
+from rotor_core.adapters.wire import UnfitError
 
 USER = {"role": "user", "content": "hi"}
 
@@ -268,7 +270,7 @@ def test_images_of_results_follow_in_a_users_message_after_the_last_result():
 
 
 def test_images_of_results_stay_where_a_server_takes_them_there():
-    made = neutral([asked(call()), result("call_1", [PICTURE])], Manner(images_in_results=True))
+    made = neutral([asked(call()), result("call_1", [PICTURE])], Manner(media_in_results=True))
     assert made[1:] == [result("call_1", [PICTURE])]
 
 
@@ -304,7 +306,7 @@ def test_images_of_every_form_become_openais(block):
 
 
 def test_an_images_detail_is_kept():
-    assert image_of({"type": "input_image", "image_url": "https://x.test/i", "detail": "low"}) == {
+    assert media_of({"type": "input_image", "image_url": "https://x.test/i", "detail": "low"}) == {
         "type": "image_url",
         "image_url": {"url": "https://x.test/i", "detail": "low"},
     }
@@ -395,7 +397,7 @@ STRICT = Manner(names=False, answers_results=True, tool_id=strict_id)
 
 
 @given(
-    st.lists(messages, max_size=6), st.sampled_from([Manner(), STRICT, Manner(developer=True, images_in_results=True)])
+    st.lists(messages, max_size=6), st.sampled_from([Manner(), STRICT, Manner(developer=True, media_in_results=True)])
 )
 def test_any_history_comes_through_once_and_a_plain_one_is_left_alone(history, manner):
     before = copy.deepcopy(history)
@@ -436,3 +438,138 @@ def test_extra_content_of_a_tool_call_is_read_from_an_answer_and_from_a_stream()
     whole = StreamReader({"content-type": "application/json"})
     assert list(whole.feed(json.dumps(body).encode())) == []
     assert next(iter(whole.end())).tool_calls[0].extra == SIGNED["extra_content"]
+
+
+# ---- media and data in results
+
+PDF = {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}}
+SOUND = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        (PDF, PDF),
+        (SOUND, SOUND),
+        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "filename": "a.pdf", "id": "lc_1"}, PDF),
+        (
+            {
+                "type": "file",
+                "source_type": "base64",
+                "data": "AAAA",
+                "mime_type": "application/pdf",
+                "filename": "a.pdf",
+            },
+            PDF,
+        ),
+        ({"type": "media", "mime_type": "application/pdf", "data": "AAAA", "title": "a.pdf"}, PDF),
+        ({"type": "input_file", "file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}, PDF),
+        (
+            {
+                "type": "document",
+                "title": "a.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
+                "cache_control": {"type": "ephemeral"},
+            },
+            PDF,
+        ),
+        (
+            {
+                "type": "resource",
+                "name": "a.pdf",
+                "resource": {"uri": "r://a", "mimeType": "application/pdf", "blob": "AAAA"},
+            },
+            PDF,
+        ),
+        ({"type": "file", "file_id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}}),
+        (
+            {"type": "file", "url": "https://a.example/b.pdf", "mime_type": "application/pdf"},
+            {"type": "file", "file": {"file_data": "https://a.example/b.pdf", "filename": "file.pdf"}},
+        ),
+        ({"type": "audio", "base64": "AAAA", "mime_type": "audio/x-wav"}, SOUND),
+        ({"type": "audio", "data": "AAAA", "mimeType": "audio/wav", "annotations": {"audience": ["user"]}}, SOUND),
+        ({"type": "audio", "url": "data:audio/wav;base64,AAAA"}, SOUND),
+        ({"type": "media", "mime_type": "audio/wav", "data": "AAAA"}, SOUND),
+        ({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, SOUND),
+        (
+            {"type": "audio", "url": "https://a.example/b.wav", "mime_type": "audio/wav"},
+            {"type": "audio_url", "audio_url": {"url": "https://a.example/b.wav"}},
+        ),
+        (
+            {"type": "video", "url": "https://a.example/b.mp4", "mime_type": "video/mp4"},
+            {"type": "video_url", "video_url": {"url": "https://a.example/b.mp4"}},
+        ),
+        ({"type": "image", "data": "AAAA", "mimeType": "image/png"}, PICTURE),
+    ],
+)
+def test_files_and_sounds_of_results_follow_in_a_users_message_as_images_do(block, part):
+    made = neutral([asked(call()), result("call_1", ["see", block])])
+    assert made[1]["content"] == "see"
+    assert made[2]["content"][1:] == [part]
+    assert neutral([{"role": "user", "content": [block]}])[0]["content"] == [part], "and a user's are the same"
+
+
+def test_files_and_sounds_of_results_stay_where_a_server_takes_them_there():
+    made = neutral([asked(call()), result("call_1", [PDF, SOUND])], Manner(media_in_results=True))
+    assert made[1:] == [result("call_1", [PDF, SOUND])]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"type": "user", "name": "Ada"},
+        {"type": "text", "text": "hi", "author": "bob"},
+        {"type": "reasoning", "reasoning": "so"},
+        {"text": "hi"},
+        {"type": "image", "caption": "no image at all"},
+        {"type": "file", "name": "a.txt", "url": "https://a.example/a.txt", "size": 3},
+        [{"type": "file", "name": "a.txt", "data": "plain"}, {"a": 1}],
+        [{"type": "video", "title": "cats", "url": "https://a.example/v"}, {"a": 1}],
+        [{"text": "hi", "score": 0.5}, {"text": "ho", "score": 0.25}],
+        [{"a": 1}],
+        [{"a": 1}, {"type": "b", "c": 2}],
+        [[1, 2], [3]],
+        ["a", {"b": 1}],
+    ],
+)
+def test_plain_data_of_a_result_is_the_json_that_it_is(data):
+    assert json.loads(neutral([asked(call()), result("call_1", data)])[1]["content"]) == data
+
+
+@pytest.mark.parametrize(
+    ("blocks", "lines"),
+    [
+        ([{"type": "text", "text": "hi"}, {"type": "text", "text": "hi", "author": "bob"}], ["hi", {"type": "text", "text": "hi", "author": "bob"}]),
+        ([{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}], [[{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}]]),
+        ([{"type": "text", "text": "hi"}, {"a": 1}], ["hi", {"a": 1}]),
+        ([{"type": "image", "url": "data:image/png;base64,AAAA", "caption": "a cat"}], [{"caption": "a cat"}]),
+        ([{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}], [{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}]),
+    ],
+)  # fmt: skip
+def test_what_of_a_blocks_fields_is_not_known_is_told_as_json(blocks, lines):
+    told = neutral([asked(call()), result("call_1", blocks)])[1]["content"].split("\n")
+    assert told == [line if isinstance(line, str) else json.dumps(line) for line in lines]
+
+
+@pytest.mark.parametrize("part", [PDF, SOUND, {"type": "mystery", "mystery": 1}])
+def test_a_part_that_a_server_is_known_not_to_take_makes_the_request_unfit_for_it(part):
+    looks = Manner(takes=frozenset({"image_url"}))
+    for history in ([{"role": "user", "content": ["see", part]}], [asked(call()), result("call_1", [part])]):
+        if "mystery" in part and len(history) > 1:
+            continue  # in a result it is data
+        with pytest.raises(UnfitError, match=f"'{part['type']}', but text, image_url"):
+            neutral(history, looks)
+    assert neutral([{"role": "user", "content": [PICTURE]}], looks)
+
+
+def test_a_file_by_its_url_is_told_from_one_that_is_sent():
+    by_url = {"type": "file", "file": {"file_data": "https://a.example/b.pdf"}}
+    takes_files = Manner(takes=frozenset({"file"}))
+    assert neutral([{"role": "user", "content": [PDF]}], takes_files)
+    with pytest.raises(UnfitError, match="'file_url'"):
+        neutral([{"role": "user", "content": [by_url]}], takes_files)
+
+
+def test_a_call_of_a_tool_that_is_no_function_becomes_one_so_that_its_result_has_a_call():
+    custom = {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "print(1)"}}
+    assert neutral([asked(custom), result()]) == [asked(call("call_1", "run", '{"input": "print(1)"}')), result()]

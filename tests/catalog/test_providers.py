@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.catalog.conftest import SPECS
 
+from rotor_core._errors import ConfigError
 from rotor_core._model import Limit, Price
 from rotor_core.hookspecs import ProviderSpec
 
@@ -71,6 +73,30 @@ def test_a_model_that_a_plan_leaves_out_is_not_used_under_it(read) -> None:
     section = {"plan": "free", "models": {"huge-400b": {"available": True}, "small-7b": {"available": False}}}
     names = [d.name for d in read({"providers": {"acme": section}}, KEY).catalog.deployments.values()]
     assert names == ["acme/huge-400b"]
+
+
+def test_the_plan_of_one_key_is_looked_for_where_it_stands(read, tmp_path) -> None:
+    path = tmp_path / "rotor.yaml"
+    path.write_text(
+        "version: 1\nproviders:\n  acme:\n    plan: free\n    keys:\n"
+        "      - {value: a, quota: x}\n      - {value: b, quota: x, plan: develper}\n"
+    )
+    (warning,) = read(path).warnings
+    assert (warning.line, warning.key) == (7, "providers.acme.keys[1].plan")
+    assert "did you mean 'developer'?" in warning.message
+
+
+def test_a_key_whose_address_is_not_whole_is_said_to_lack_what_is_missing(read) -> None:
+    somewhere = ProviderSpec(
+        "cloud", "c:C", "https://cloud.test/{CLOUD_ACCOUNT}/v1", env=("CLOUD_TOKEN",), catalog={"models": {"m": {}}}
+    )
+    report = read(None, {"CLOUD_TOKEN": "k", **KEY}, specs={**SPECS, "cloud": somewhere})
+    (warning,) = [w for w in report.warnings if "cloud" in w.message]
+    assert warning.key == "CLOUD_ACCOUNT"
+    assert "is not set, and is a part of the address of cloud, whose key is there" in warning.message
+    with pytest.raises(ConfigError, match="CLOUD_ACCOUNT: is not set"):
+        read(None, {"CLOUD_TOKEN": "k"}, specs={"cloud": somewhere})
+    assert not read(None, KEY, specs={**SPECS, "cloud": somewhere}).warnings, "without a key nobody wants it"
 
 
 def test_a_plan_of_which_nothing_is_known_is_a_warning_with_the_nearest(read) -> None:

@@ -108,6 +108,86 @@ def test_with_keys_it_says_what_is_free_and_who_is_in_which_pool(monkeypatch: py
     assert "nobody-sees" not in result.output
 
 
+def configured(nowhere: Path, **acme: Any) -> tuple[str, ...]:
+    path = nowhere / "rotor.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "providers": {"acme": acme}}))
+    return "--config", str(path)
+
+
+def test_figures_are_those_of_the_plan_that_the_keys_have(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_WORK", "a-key-that-nobody-sees")
+    options = configured(
+        nowhere, keys=[{"env": "ACME_WORK", "plan": "pro"}], models={"small": {"plans": {"pro": {"rpm": 700}}}}
+    )
+    shown = run(*options).stdout
+    assert "1 key  plan pro" in shown
+    assert "700 req/min" in shown
+    assert "30 req/min" not in shown
+    assert "0 of 3 models free under the plans shown" in " ".join(shown.split())
+    acme = json.loads(run(*options, "--json").stdout)["PROVIDER_CATALOG"]["acme"]
+    assert (acme["plan"], acme["models"]["small"]["free"], acme["models"]["ear"]["available"]) == ("pro", False, True)
+
+
+def test_keys_of_several_plans_have_each_its_figures(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "a-key-that-nobody-sees")
+    monkeypatch.setenv("ACME_WORK", "another-that-nobody-sees")
+    keys = [{"env": "ACME_API_KEY", "quota": "a"}, {"env": "ACME_WORK", "plan": "pro", "quota": "b"}]
+    options = configured(nowhere, keys=keys, models={"small": {"plans": {"pro": {"rpm": 700}}}})
+    shown = run(*options).stdout
+    assert "2 keys  plans free, pro" in shown
+    assert "free: 30 req/min" in shown
+    assert "pro: 700 req/min" in shown
+    assert "free: not in this plan" in shown
+    (acme,) = json.loads(run(*options, "--json").stdout)["PROVIDER_CATALOG"].values()
+    assert acme["plan"] == "free", "what holds where a key says nothing else"
+
+
+def test_a_key_that_is_named_and_not_there_is_said_to_be_missing(nowhere: Path) -> None:
+    result = run(*configured(nowhere, keys=[{"env": "ACME_WROK"}]))
+    assert "no key: ACME_WROK is not set" in result.stdout
+    assert "ACME_API_KEY" not in result.stdout
+
+
+def test_keys_with_which_no_model_can_be_used_are_said_to_be_there(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "a-key-that-nobody-sees")
+    result = run(*configured(nowhere, models={"small": {"available": False}, "bare": {"available": False}}))
+    assert "1 key, but no model can be used with it" in result.stdout
+
+
+def test_a_configuration_that_is_wrong_is_said_to_be_and_not_that_there_is_no_key(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_API_KEY", "a-key-that-nobody-sees")
+    path = nowhere / "rotor.yaml"
+    path.write_text("version: 1\ndefault_pool: fats\npools: {fast: [acme/small]}\n")
+    result = run("--config", str(path))
+    assert result.exit_code == 0
+    assert "keys not looked at: the configuration is wrong" in result.stdout
+    assert "no key" not in result.stdout
+    assert "rotor.yaml:2: default_pool" in result.stderr
+    told = json.loads(run("--config", str(path), "--json").stdout)
+    assert told["PROVIDER_CATALOG"]["acme"]["keys"] is None
+    assert "default_pool" in told["warnings"][0]
+
+
+def test_a_key_without_the_rest_of_its_address_is_said_to_lack_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = installed()
+    cloud = ProviderSpec(
+        "cloud",
+        ACME.adapter,
+        "https://cloud.test/{CLOUD_ACCOUNT}/v1",
+        env=("CLOUD_TOKEN",),
+        catalog={"models": {"m": {}}},
+    )
+    plugins = Plugins({"cloud": cloud}, known.stores, known.rankings)
+    monkeypatch.setattr(sys.modules["rotor_cli.catalog"], "installed", lambda: plugins)
+    assert "no key (CLOUD_TOKEN or CLOUD_API_KEY)" in " ".join(run().stdout.split())
+    monkeypatch.setenv("CLOUD_TOKEN", "a-key-that-nobody-sees")
+    assert "1 key, but CLOUD_ACCOUNT is not set" in " ".join(run().stdout.split())
+
+
 def test_json_is_one_line_and_the_whole() -> None:
     result = run("--json")
     assert result.stdout.count("\n") == 1
@@ -115,7 +195,7 @@ def test_json_is_one_line_and_the_whole() -> None:
     assert set(told) == {"at", "stale_after_days", "refreshed", "warnings", "PROVIDER_CATALOG", "pools", "default_pool"}
     acme = told["PROVIDER_CATALOG"]["acme"]
     assert set(acme) == {
-        "base_url", "env", "keys", "plan", "plans", "quota_scope", "shared_limits", "models", "retired", "listed", "unlisted", "deployments",
+        "base_url", "env", "keys", "missing", "plan", "plans", "quota_scope", "shared_limits", "models", "retired", "listed", "unlisted", "deployments",
     }  # fmt: skip
     assert set(acme["models"]["small"]) == {
         "context", "max_output", "capabilities", "category", "audio_price", "suits", "price", "images", "audio", "pooled",

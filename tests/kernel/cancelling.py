@@ -17,9 +17,11 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
+import rotor_core.adapters.http_aiohttp
+import rotor_core.adapters.http_httpx  # noqa: F401  else a first call imports them, and an import that is cut off is the interpreter's affair
 from rotor_core._errors import RotorError
 from rotor_core.rotor import Rotor
 from rotor_core.sandbox.server import Server
@@ -351,35 +353,41 @@ async def at_random(rotor: Rotor, calls: int, at_once: int, seed: int) -> int:
     return ended.count(False)
 
 
-@contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    """Ctrl-C in the main thread after so many seconds, unless the block has ended by then; it ends the block."""
-    main, state = threading.main_thread().ident, {"over": False}
-    assert main is not None
-    lock = threading.Lock()
+class interrupted_after:  # noqa: N801  used as a function is
+    """`with` it: Ctrl-C in the main thread after so many seconds, unless the block has ended by then; it ends the block.
 
-    def interrupt(*_: object) -> None:
+    A signal that comes in here, before the block has begun or when it has ended, is none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._main = threading.main_thread().ident
+        self._lock, self._over = threading.Lock(), False
+        self._timer = threading.Timer(seconds, self._strike)
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGUSR1, self._interrupt)
+        self._timer.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
+        self._timer.join()
+        signal.signal(signal.SIGUSR1, self._before)
+        return kind is not None and issubclass(kind, KeyboardInterrupt)
+
+    def _strike(self) -> None:
+        with self._lock:
+            if not self._over:
+                assert self._main is not None
+                signal.pthread_kill(self._main, signal.SIGUSR1)
+
+    def _interrupt(self, _: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code in (interrupted_after.__enter__.__code__, interrupted_after.__exit__.__code__):
+                return
+            frame = frame.f_back
         raise KeyboardInterrupt
-
-    def strike() -> None:
-        with lock:
-            if not state["over"]:
-                signal.pthread_kill(main, signal.SIGUSR1)
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    timer = threading.Timer(seconds, strike)
-    timer.start()
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        with suppress(KeyboardInterrupt):
-            with lock:
-                state["over"] = True
-        with suppress(KeyboardInterrupt):
-            timer.cancel()
-            timer.join()
-        signal.signal(signal.SIGUSR1, before)
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rotor_core import _commands as c
+from rotor_core._demand import Demand
 from rotor_core._errors import ProviderError
 from rotor_core._flow import Work
 from rotor_core._health import NO_BAR, NO_GUARDS
-from rotor_core._ledger import Demand, Reservation
+from rotor_core._ledger import Reservation
 from rotor_core._model import (
     BoundLimit,
     Catalog,

@@ -6,7 +6,7 @@ import pytest
 from tests.kernel.made import failure
 
 from rotor_core import AttemptsFailed, ConfigError, NoCandidates, ProviderError, RotorError, Secret, StreamBroken
-from rotor_core._ledger import Demand
+from rotor_core._demand import Demand
 from rotor_core._model import Limit, Price
 from rotor_core._outcome import Attempt, Failure
 

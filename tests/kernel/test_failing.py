@@ -369,6 +369,22 @@ def test_nor_are_those_asked_that_are_told_the_same_way():
     assert "another provider" in failed.failure.advice
 
 
+def test_a_request_that_nobody_can_be_told_says_of_each_what_it_lacks():
+    script = Script(
+        {
+            c.Reserve: [reservation(), reservation("b/m#1", number=2), Refusal(100.0, None, {})],
+            c.Call: [unfit(), unfit()],
+        }
+    )
+
+    with pytest.raises(
+        AttemptsFailed, match=r"^nothing was sent: it said bad_request; it said bad_request; then"
+    ) as caught:
+        script.play(run(work(A, deployment("b", adapter="another")), REQUEST))
+
+    assert [attempt.deployment for attempt in caught.value.attempts] == ["a/m#1", "b/m#1"]
+
+
 def test_a_request_that_is_wrong_everywhere_still_goes_nowhere():
     script = Script({c.Reserve: reservation(), c.Call: failure("bad_request", request_sent=False)})
 

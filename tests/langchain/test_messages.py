@@ -145,3 +145,17 @@ def test_a_block_that_lacks_what_it_promises_is_one_clear_error(block):
 def test_thoughts_go_back_beside_what_was_said():
     [wire] = to_wire([AIMessage("So.", additional_kwargs={"reasoning_content": "hm"})])
     assert wire["reasoning_content"] == "hm"
+
+
+def test_what_a_tool_gave_back_keeps_its_fields_and_its_files():
+    data = [{"type": "text", "text": "hi", "author": "bob"}]
+    shown = [
+        {"type": "video", "url": "https://a.example/b.mp4", "mime_type": "video/mp4"},
+        {"type": "text", "text": "see"},
+    ]
+    wire = to_wire(ToolMessage(content, tool_call_id="c1") for content in ([{"a": 1}], data, shown))
+    assert [message["content"] for message in wire] == [
+        '[{"a": 1}]',
+        '{"type": "text", "text": "hi", "author": "bob"}',
+        [{"type": "video_url", "video_url": {"url": "https://a.example/b.mp4"}}, {"type": "text", "text": "see"}],
+    ]

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx
 import litellm
 import pytest
 from tests.litellm.made import HELLO, PAID, by, entry, free, router
 
+from rotor_core._errors import ConfigError
 from rotor_core.sandbox import Sandbox
 from rotor_litellm.proxy import RotorHandler
+from rotor_litellm.story import mark, told_by
 from rotor_litellm.strategy import installed_in
-
-needs_proxy = pytest.mark.skipif(find_spec("fastapi") is None, reason="the proxy needs litellm[proxy]")
 
 
 @pytest.fixture
@@ -85,63 +76,48 @@ async def test_a_misspelt_key_does_not_take_a_running_proxy_down(
     assert "limts" in caplog.text
 
 
-@pytest.fixture(scope="module")
-def proxy(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("proxy")
-    config = {
-        "model_list": [
-            entry(running, "one", rotor=free(limits=[{"requests": 3, "per": "day"}])),
-            entry(running, "two", rotor={"price": PAID}),
-        ],
-        "litellm_settings": {"callbacks": ["rotor_litellm.proxy.handler"]},
-        "router_settings": {"num_retries": 3, "retry_after": 0},
-        "general_settings": {"master_key": "sk-lab"},
-    }
-    (folder / "config.json").write_text(json.dumps(config))  # JSON is YAML
-    (folder / "config.yaml").write_text(json.dumps(config))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-c", "from litellm.proxy.proxy_cli import run_server; run_server()"]
-    arguments = ["--config", str(folder / "config.yaml"), "--host", "127.0.0.1", "--port", str(port)]
-    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "ROTOR_STORE": "memory://", "ROTOR_PLUGINS": ""}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env=environ, cwd=folder)
-    url = f"http://127.0.0.1:{port}"
-    give_up = time.monotonic() + 90
-    while time.monotonic() < give_up:
-        try:
-            if httpx.get(f"{url}/health/liveliness").status_code == 200:
-                break
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(20)
+def test_a_rotor_yaml_that_cannot_be_used_is_an_error_of_the_handler_and_not_an_empty_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "rotor.yaml").write_text("version: 1\nstoer: memory://\n")
+    monkeypatch.setenv("ROTOR_CONFIG", str(tmp_path / "rotor.yaml"))
+
+    with pytest.raises(ConfigError, match="stoer"):
+        _ = RotorHandler().roster
 
 
-@needs_proxy
-def test_the_real_proxy_lets_rotor_choose_and_says_who_answered(proxy: str, box: Sandbox):
-    def ask() -> httpx.Response:
-        return httpx.post(
-            f"{proxy}/v1/chat/completions",
-            headers={"authorization": "Bearer sk-lab"},
-            json={"model": "lab", "messages": HELLO, "max_tokens": 5},
-            timeout=30,
-        )
+async def test_the_status_is_the_workers_own_and_says_whether_it_counts_alone(handler: RotorHandler):
+    status = await handler.status()
 
-    answers = [ask() for _ in range(5)]
-
-    assert [a.status_code for a in answers] == [200] * 5
-    assert [a.headers["x-rotor-deployment"] for a in answers] == ["one-1"] * 3 + ["two-1"] * 2
+    assert status["worker"]["alone"] is True
+    assert status["deployments"] == []
 
 
-@needs_proxy
-def test_the_status_of_the_real_proxy_asks_for_its_key(proxy: str):
-    refused = httpx.get(f"{proxy}/rotor/status", headers={"authorization": "Bearer sk-wrong"})
-    assert refused.status_code in {400, 401, 403}  # 400 where the proxy has no database to look keys up in
-    assert "deployments" not in refused.text
+class Open:
+    """What LiteLLM keeps hidden on a text completion: an object that takes more."""
 
-    status = httpx.get(f"{proxy}/rotor/status", headers={"authorization": "Bearer sk-lab"}).json()
 
-    assert [d["id"] for d in status["deployments"]] == ["one-1", "two-1"]
+class Answer:
+    def __init__(self, hidden: Any) -> None:
+        self._hidden_params = hidden
+
+
+class Record:
+    """LiteLLM's of a call."""
+
+
+@pytest.mark.parametrize("answer", [Answer({}), Answer(Open()), {"_hidden_params": {}}])
+def test_an_answer_tells_its_story_wherever_litellm_lets_it(answer: Any):
+    mark(answer, {"deployment": "one-1"})
+
+    assert told_by(answer) == {"deployment": "one-1"}
+
+
+@pytest.mark.parametrize("answer", [Answer(None), Answer(3), {}, object(), None])
+def test_where_it_does_not_the_story_stands_beside_its_record(answer: Any):
+    record = Record()
+    mark(answer, {"deployment": "one-1"}, record)
+
+    assert told_by(answer, record) == {"deployment": "one-1"}
+    assert told_by(answer, Record()) is None
+    assert told_by(answer, 3) is None

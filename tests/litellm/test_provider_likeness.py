@@ -159,6 +159,16 @@ async def test_litellm_is_told_what_models_and_pools_can_do(rotor: RotorProvider
         assert litellm.get_model_info(name)["max_input_tokens"] == 32000
 
 
+async def test_another_engines_figures_take_the_place_of_the_ones_before(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ROTOR_STORE")
+    for price in (1.0, 3.0):
+        config = over(lab, pools={"fast": ["one/m"]})
+        config["providers"]["one"]["models"]["m"]["price"] = {"input": price, "output": price}
+        with opened(config) as provider:
+            assert provider.engine.catalog
+            assert litellm.get_model_info("rotor/one/m")["input_cost_per_token"] == pytest.approx(price / 1e6)
+
+
 async def test_what_somebody_else_registered_under_the_same_name_stays(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ROTOR_STORE")
     monkeypatch.setitem(litellm.model_cost, "rotor/fast", {"max_input_tokens": 7})

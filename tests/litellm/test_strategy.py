@@ -353,6 +353,6 @@ def test_settings_that_undo_rotors_work_are_told_of_once_each(box: Sandbox, capl
 
 def test_settings_that_suit_are_not_talked_about(box: Sandbox, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, logger="rotor"):
-        rotor_litellm.install(router(entry(box, "one"), entry(box, "two")))
+        rotor_litellm.install(router(entry(box, "one"), entry(box, "two"), disable_cooldowns=True))
 
     assert not caplog.records

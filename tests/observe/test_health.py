@@ -7,8 +7,9 @@ from random import Random
 import pytest
 from tests.kernel.made import deployment
 
+from rotor_core._demand import Demand, Expected
 from rotor_core._health import NO_BAR, Ending
-from rotor_core._ledger import Demand, Expected, Plan, Reservation
+from rotor_core._ledger import Plan, Reservation
 from rotor_core._policy.plan import health_scopes
 from rotor_core._state.breaker import FIRST_REST, JITTER
 from rotor_core.observe.health import AGAIN, Health, _lengths
@@ -219,6 +220,36 @@ def test_reset_forgets_failures_and_keeps_what_is_under_way():
     site.end(made)
     assert site.health.in_flight == 0
     assert site.health.read(A.id, site.at)["in_flight"] == 0
+
+
+def test_a_catalog_that_changes_keeps_what_is_known_of_those_that_stay():
+    site = Site()
+    site.well()
+    turns = []
+    while not turns:
+        turns = site.call(B, FAILED)
+    under_way = site.begin(A)
+
+    site.health.follow({d.id: d for d in (A, B)})
+
+    assert site.health.state(B.id, site.at)[0] == "open"
+    assert site.health.read(A.id, site.at)["answer_ms"]["p50"] is not None
+    assert site.health.read(A.id, site.at)["in_flight"] == 1
+    site.end(under_way)
+    assert site.health.read(A.id, site.at)["in_flight"] == site.health.in_flight == 0
+
+
+def test_a_call_that_begins_when_its_deployment_is_gone_is_let_through_and_not_noted():
+    site = Site()
+    under_way = site.begin(OTHER)
+    site.health.follow({d.id: d for d in (A, B)})
+
+    late = site.begin(OTHER)
+
+    assert late is not None
+    assert list(site.end(late)) == list(site.end(under_way)) == []
+    assert site.health.in_flight == 0
+    assert site.barred() is NO_BAR
 
 
 def test_a_child_process_begins_anew():

@@ -7,8 +7,8 @@ import threading
 
 from tests.kernel.made import catalog, deployment
 
+from rotor_core._demand import LEAST, Demand, Expected
 from rotor_core._events import Answered, Rotated
-from rotor_core._ledger import LEAST, Demand, Expected
 from rotor_core._outcome import Usage
 from rotor_core._policy.charge import usual
 from rotor_core.observe.lengths import Calibration

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotor_core._ledger import LEAST, SHARE, Demand, Expected, least_of
+from rotor_core._demand import LEAST, SHARE, Demand, Expected, least_of
 from rotor_core._model import Limit, Price
 from rotor_core._policy.charge import expected, usual
 from rotor_core._state.lengths import ENOUGH, Lengths

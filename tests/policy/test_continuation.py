@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from rotor_core._ledger import Demand
+from rotor_core._demand import Demand
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core._policy.continuation import (
     HOLD,

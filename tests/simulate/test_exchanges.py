@@ -9,7 +9,8 @@ from tests.kernel.made import catalog, deployment
 
 from rotor_core import Limit
 from rotor_core import _commands as c
-from rotor_core._ledger import Demand, Reservation
+from rotor_core._demand import Demand
+from rotor_core._ledger import Reservation
 from rotor_core._model import Policy
 from rotor_core._outcome import Failure
 from rotor_core._policy.patience import FIRST, WHOLE
@@ -187,10 +188,10 @@ def racing(world, *, within=None, then=()):
         yield from c.call_off(rest)
         raise c.Abandoned
 
-    from rotor_core.simulate.world import _Running
+    from rotor_core.simulate.world import Running
 
     found = []
-    running = _Running("0", Arrival(0.0, 10, 20, 5), flow(), NOON)
+    running = Running("0", Arrival(0.0, 10, 20, 5), flow(), NOON)
     world._at(NOON, lambda: world._step(running, None))
     world.run(())
     return found

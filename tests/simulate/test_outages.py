@@ -10,7 +10,8 @@ from tests.kernel.made import catalog, deployment
 from rotor_core import Limit
 from rotor_core._model import Deployment, Policy
 from rotor_core._outcome import Failure
-from rotor_core.simulate.world import NOON, Arrival, Verdict, World
+from rotor_core.simulate.report import Arrival, Verdict
+from rotor_core.simulate.world import NOON, World
 
 
 class Silent:

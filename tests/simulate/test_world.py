@@ -5,8 +5,9 @@ from tests.kernel.made import PAID, catalog, deployment
 
 from rotor_core import Limit
 from rotor_core._outcome import Failure
+from rotor_core.simulate.report import Arrival, Verdict
 from rotor_core.simulate.scenarios import EVERY_WINDOW, poisson, world
-from rotor_core.simulate.world import NOON, Arrival, Verdict, World
+from rotor_core.simulate.world import NOON, World
 
 
 @pytest.mark.parametrize("seed", range(1, 7))

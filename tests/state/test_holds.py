@@ -4,7 +4,8 @@ import pytest
 from tests.kernel.made import PAID, deployment, work
 
 from rotor_core import Limit
-from rotor_core._ledger import NOTHING_USED, Ask, Demand, Reservation, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import NOTHING_USED, Ask, Reservation, Used
 from rotor_core._state.window import Guards, window_for
 from rotor_core.stores.memory import MemoryStore
 

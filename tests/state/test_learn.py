@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotor_core._ledger import NOTHING_USED, Block, Change, Correct, Demand, Drop, Hold, LimitRecord, Told, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import NOTHING_USED, Block, Change, Correct, Drop, Hold, LimitRecord, Told, Used
 from rotor_core._model import Limit
 from rotor_core._state.learn import LIFE, NO_ROOM, Call, Trail, learn, lesson_of, probe
 

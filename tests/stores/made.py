@@ -6,7 +6,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from rotor_core._ledger import Ask, Demand, Option, Plan, Score, Tier
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Option, Plan, Score, Tier
 from rotor_core._model import BoundLimit, Limit, Price
 from rotor_core._policy.rank import most_headroom
 from rotor_core.stores.memory import MemoryStore

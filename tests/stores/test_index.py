@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, option, plan, rpm, tpm, world
 
+from rotor_core._demand import Demand
 from rotor_core._ledger import (
     AS_RESERVED,
     NOTHING_USED,
-    Demand,
     Refusal,
     Reservation,
     Standing,

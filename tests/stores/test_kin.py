@@ -7,7 +7,8 @@ from random import Random
 import pytest
 from tests.stores.made import START, ask, at_a_time, in_order, option, plan, rpm, world
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Kin, Refusal, Reservation, Told, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Kin, Refusal, Reservation, Told, Used
 from rotor_core._model import BoundLimit
 from rotor_core._state.window import Guards, window_for
 from rotor_core.stores._book import Book

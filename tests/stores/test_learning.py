@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, option, plan, rpm, tpm, world
 
-from rotor_core._ledger import NOTHING_USED, Demand, Refusal, Reservation, Told, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import NOTHING_USED, Refusal, Reservation, Told, Used
 from rotor_core._model import BoundLimit
 
 ONE = Used(1, 10, 5)

@@ -10,7 +10,8 @@ import pytest
 from tests.state.providers import FixedPeriods, RefillingBucket, SlidingLog
 from tests.stores.made import START, ask, at_a_time, option, plan, world
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Refusal, Reservation, Ticket, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket, Used
 from rotor_core._model import BoundLimit, Limit
 
 GUARD = 0.025

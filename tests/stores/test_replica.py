@@ -9,18 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.stores.made import START, ask, at_a_time, in_order, option, plan, rpm
 
-from rotor_core._ledger import (
-    AS_RESERVED,
-    NOTHING_USED,
-    Demand,
-    Hold,
-    LimitRecord,
-    Refusal,
-    Reservation,
-    Ticket,
-    Tier,
-    Used,
-)
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Hold, LimitRecord, Refusal, Reservation, Ticket, Tier, Used
 from rotor_core._model import Limit, Price
 from rotor_core._state.window import Guards
 from rotor_core.stores._book import Book

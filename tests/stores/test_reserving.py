@@ -7,7 +7,8 @@ from math import inf
 import pytest
 from tests.stores.made import START, ask, at_a_time, in_order, option, plan, rpm, tpm, world
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Refusal, Reservation, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Tier, Used
 from rotor_core._model import BoundLimit, Limit, Price
 
 

@@ -18,11 +18,11 @@ from tests.stores.away import OPERATIONS, Heard, Shared, process
 from tests.stores.made import FREE, START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
 
 from rotor_core import StoreError, StoreLost, StoreRegained
+from rotor_core._demand import Demand
 from rotor_core._health import FAILING
 from rotor_core._ledger import (
     AS_RESERVED,
     NOTHING_USED,
-    Demand,
     Option,
     OptionReading,
     Refusal,

@@ -234,6 +234,8 @@ def test_an_unknown_response_format_is_refused():
         ({"presence_penalty": -1.5, "frequency_penalty": 2}, {"frequency_penalty": 1.0}),
         ({"presence_penalty": 0, "frequency_penalty": 0.0}, {}),
         ({"n": 1, "logit_bias": {}, "user": "u", "metadata": {}, "parallel_tool_calls": False}, {}),
+        ({"prompt_cache_retention": "24h", "prompt_cache_key": "k", "modalities": ["text"], "top_logprobs": 0}, {}),
+        ({"logprobs": True, "top_logprobs": 3}, {"logprobs": True}),
         ({"seed": None, "stream_options": {"include_usage": True}}, {}),
         ({"model": "other", "stream": True, "messages": []}, {}),
         (
@@ -250,7 +252,12 @@ def test_params_in_coheres_words_and_scales(params, sent):
 
 @pytest.mark.parametrize(
     ("params", "why"),
-    [({"n": 2}, "n is 2"), ({"logit_bias": {"5": 1}}, "logit_bias"), ({"stop": list("abcdef")}, "at most 5")],
+    [
+        ({"n": 2}, "n is 2"),
+        ({"modalities": ["audio"]}, "modalities"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"stop": list("abcdef")}, "at most 5"),
+    ],
 )
 def test_params_that_would_be_lost_are_refused(params, why):
     with pytest.raises(UnfitError, match=why):

@@ -146,6 +146,9 @@ def test_a_refusal_and_thinking_of_others_in_the_history():
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk="}}, {"inlineData": {"mimeType": "application/pdf", "data": "aGk="}}),
         ({"type": "file", "file": {"file_data": "aGk=", "filename": "a.txt"}}, {"inlineData": {"mimeType": "text/plain", "data": "aGk="}}),
         ({"type": "file", "file": {"file_id": "https://x.test/files/1"}}, {"fileData": {"fileUri": "https://x.test/files/1"}}),
+        ({"type": "file", "file": {"file_data": "https://x.test/a.pdf"}}, {"fileData": {"fileUri": "https://x.test/a.pdf", "mimeType": "application/pdf"}}),
+        ({"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}}, {"fileData": {"fileUri": "https://x.test/a.mp4", "mimeType": "video/mp4"}}),
+        ({"type": "audio", "url": "https://x.test/a.mp3"}, {"fileData": {"fileUri": "https://x.test/a.mp3", "mimeType": "audio/mpeg"}}),
     ],
 )  # fmt: skip
 def test_parts_of_every_kind(part, made):
@@ -301,6 +304,25 @@ def test_an_image_in_a_result_goes_with_it_where_that_is_known_and_beside_it_els
     assert "parts" not in old[2]["parts"][0]["functionResponse"]
 
 
+def test_a_call_of_a_tool_that_is_no_function_is_answered_too():
+    custom = {"id": "c1", "type": "custom", "custom": {"name": "run", "input": "print(1)"}}
+    made = body(user("a"), said(None, custom), result("1"))
+    assert made["contents"][1]["parts"][0]["functionCall"] == {"id": "c1", "name": "run", "args": {"input": "print(1)"}}
+    assert made["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": "1"}
+
+
+def test_files_of_a_result_go_with_it_and_sounds_beside_it():
+    shown = [
+        {"type": "file", "base64": "aGk=", "mime_type": "application/pdf"},
+        {"type": "audio", "base64": "aGk=", "mime_type": "audio/wav"},
+    ]
+    made = body(user("a"), said(None, call()), result(["see", *shown]), user("?"))["contents"]
+    (response,) = made[2]["parts"]
+    assert response["functionResponse"]["response"] == {"output": "see"}
+    assert response["functionResponse"]["parts"] == [{"inlineData": {"mimeType": "application/pdf", "data": "aGk="}}]
+    assert made[3]["parts"] == [{"inlineData": {"mimeType": "audio/wav", "data": "aGk="}}, {"text": "?"}]
+
+
 @pytest.mark.parametrize(
     ("messages", "named"),
     [
@@ -417,7 +439,15 @@ def test_openais_parameters_in_googles_words():
 
 def test_what_says_nothing_is_not_sent():
     assert config(temperature=None, stop=[], n=1, user="ada", metadata={}, store=True, parallel_tool_calls=False,
-                  stream_options={"include_usage": True}, service_tier="auto", modalities=["text"]) is None  # fmt: skip
+                  stream_options={"include_usage": True}, service_tier="auto", modalities=["text"], logit_bias={},
+                  prompt_cache_options={"mode": "x"}) is None  # fmt: skip
+
+
+def test_a_tier_that_google_does_not_have_is_none():
+    told = [
+        body(user("hi"), params={"service_tier": tier}).get("serviceTier") for tier in ("scale", "default", "priority")
+    ]
+    assert told == [None, None, "priority"]
 
 
 def test_googles_own_names_go_to_their_place_in_either_spelling_and_win():
@@ -443,6 +473,17 @@ def test_googles_own_names_go_to_their_place_in_either_spelling_and_win():
     }
 
 
+def test_a_generation_config_in_either_spelling_says_each_thing_once():
+    made = config(
+        top_p=0.9,
+        max_tokens=9,
+        generation_config={"top_p": 0.1, "thinking_config": {"thinking_budget": 1}},
+        generationConfig={"maxOutputTokens": 5, "topK": 3},
+        reasoning_effort="low",
+    )
+    assert made == {"topP": 0.1, "maxOutputTokens": 5, "topK": 3, "thinkingConfig": {"thinking_budget": 1}}
+
+
 @pytest.mark.parametrize("name", ["logit_bias", "temprature", "prediction", "web_search_options"])
 def test_a_parameter_that_gemini_does_not_have_is_named(name):
     with pytest.raises(UnfitError, match=f"no parameter `{name}`"):
@@ -462,6 +503,10 @@ def test_other_modalities_than_text_are_refused():
         (OLD, "minimal", {"thinkingBudget": 1024, "includeThoughts": True}),
         (OLD, "medium", {"thinkingBudget": 8192, "includeThoughts": True}),
         (OLD, "high", {"thinkingBudget": 24576, "includeThoughts": True}),
+        (OLD, "max", {"thinkingBudget": 24576, "includeThoughts": True}),
+        (NEW, "minimal", {"thinkingLevel": "MINIMAL", "includeThoughts": True}),
+        (NEW, "max", {"thinkingLevel": "HIGH", "includeThoughts": True}),
+        ("gemma-4-31b-it", "max", {"thinkingLevel": "HIGH", "includeThoughts": True}),
         (NEW, "none", {"thinkingLevel": "MINIMAL", "includeThoughts": False}),
         (NEW, "low", {"thinkingLevel": "LOW", "includeThoughts": True}),
         ("gemini-3.7-flash", "minimal", {"thinkingLevel": "LOW", "includeThoughts": True}),
@@ -475,6 +520,15 @@ def test_other_modalities_than_text_are_refused():
 )
 def test_an_effort_of_reasoning_as_each_generation_is_told_it(model, effort, thinking):
     assert config(model, reasoning_effort=effort) == {"thinkingConfig": thinking}
+
+
+@pytest.mark.parametrize("model", [OLD, NEW, "gemma-4-31b-it"])
+def test_an_effort_of_no_meaning_is_named_and_that_of_no_effort_is_not_told(model):
+    for effort in ("default", "auto", ""):
+        assert config(model, reasoning_effort=effort) is None
+    for effort in ("hihg", 5):
+        with pytest.raises(UnfitError, match=f"{effort!r}.*minimal, low, medium"):
+            config(model, reasoning_effort=effort)
 
 
 def test_models_that_do_not_think_are_told_nothing_of_it():

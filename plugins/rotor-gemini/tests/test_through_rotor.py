@@ -15,6 +15,8 @@ from rotor_core import AttemptsFailed, Rotor
 from rotor_core._model import Model, Provider, Secret
 from rotor_core._request import Request
 from rotor_core.adapters.openai_compatible import OpenAIWire
+from rotor_core.catalog.load import load_report
+from rotor_core.plugins import installed
 from rotor_gemini.adapter import Gemini
 from rotor_gemini.wire import GeminiWire
 from rotor_langchain import ChatRotor
@@ -176,3 +178,11 @@ def test_signatures_are_sent_to_nobody_else():
     sent = OpenAIWire().encode(Model("m"), Request(history), stream=False)
     assert b"c2lnbmVk" not in sent
     assert b"c2lnbmVk" in GeminiWire().encode(Model(MODEL), Request(history), stream=False)
+
+
+def test_the_paid_plan_that_its_catalog_speaks_of_is_known():
+    config = {"version": 1, "providers": {"gemini": {"plan": "paid", "keys": [{"value": "none"}]}}}
+    report = load_report(config, environ={}, specs=installed().providers, rankings=("free-first",), schemes=("memory",))
+    assert not [w for w in report.warnings if "plan" in w.message]
+    paid = report.catalog.deployments["gemini/gemini-3.6-flash#1"]
+    assert (paid.credential.plan, paid.free, paid.limits) == ("paid", False, None)

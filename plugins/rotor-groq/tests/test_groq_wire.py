@@ -6,7 +6,7 @@ import pytest
 
 from rotor_core._model import Model
 from rotor_core._request import Request
-from rotor_core.adapters.wire import WireError
+from rotor_core.adapters.wire import UnfitError, WireError
 from rotor_groq.adapter import GroqWire
 
 USER = {"role": "user", "content": "hi"}
@@ -28,8 +28,43 @@ def test_the_limit_of_an_answer_goes_by_its_new_name():
     assert sent(max_tokens=5, max_completion_tokens=7)["max_completion_tokens"] == 7
 
 
-def test_what_is_refused_and_shows_in_no_answer_is_left_out():
-    assert sent(logprobs=True, top_logprobs=3, messages=[{**USER, "name": "ann"}]) == {"model": OSS, "messages": [USER]}
+def test_names_in_messages_are_left_out():
+    assert sent(messages=[{**USER, "name": "ann"}]) == {"model": OSS, "messages": [USER]}
+
+
+def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_told():
+    hints = {
+        "store": True,
+        "metadata": {"a": "b"},
+        "prompt_cache_key": "k",
+        "safety_identifier": "s",
+        "verbosity": "low",
+    }
+    nothing = {"n": 1, "logprobs": False, "logit_bias": {}, "modalities": ["text"], "service_tier": "default"}
+    assert sent(**hints, **nothing) == {"model": OSS, "messages": [USER]}
+    known = {"user": "ann", "service_tier": "flex", "parallel_tool_calls": False, "seed": 1}
+    assert sent(**known) == {"model": OSS, "messages": [USER], **known}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"n": 2},
+        {"logit_bias": {"5": 1}},
+        {"modalities": ["audio"]},
+        {"prediction": {"type": "content", "content": "x"}},
+    ],
+)
+def test_a_wish_that_it_cannot_be_told_makes_the_request_unfit(wish):
+    (name,) = wish
+    with pytest.raises(UnfitError, match=f"`{name}`"):
+        sent(**wish)
+
+
+def test_files_and_sounds_make_the_request_unfit():
+    for kind in ("file", "input_audio"):
+        with pytest.raises(UnfitError, match=f"'{kind}'"):
+            sent(messages=[{"role": "user", "content": [{"type": kind, kind: {}}]}])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rotor_core._model import Model
 from rotor_core._request import Request
+from rotor_core.adapters.wire import UnfitError
 from rotor_mistral.adapter import MistralWire, nine
 
 USER = {"role": "user", "content": "hi"}
@@ -73,6 +74,27 @@ def test_a_stream_is_asked_for_without_options_and_without_what_it_does_not_know
     }
 
 
+def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_told():
+    plain = {"model": "mistral-small-2603", "messages": [USER]}
+    known = {"metadata": {"a": "b"}, "prompt_cache_key": "k", "n": 2, "logprobs": True, "parallel_tool_calls": False}
+    assert sent(**known) == plain | known
+    assert sent(safety_identifier="s", verbosity="low", logit_bias={}, prompt_cache_retention="24h") == plain
+    assert [sent(service_tier=tier).get("service_tier") for tier in ("default", "auto", "flex")] == [
+        "standard_only",
+        "auto",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "wish", [{"logit_bias": {"5": 1}}, {"modalities": ["text", "audio"]}, {"audio": {"voice": "x"}}]
+)
+def test_a_wish_that_it_cannot_be_told_makes_the_request_unfit(wish):
+    (name,) = wish
+    with pytest.raises(UnfitError, match=f"`{name}`"):
+        sent(**wish)
+
+
 def test_names_are_left_out_and_a_prefix_is_kept():
     history = [{**USER, "name": "ann"}, {"role": "assistant", "content": "So", "prefix": True, "reasoning": "hm"}]
     assert sent(history)["messages"] == [USER, {"role": "assistant", "content": "So", "prefix": True}]
@@ -115,6 +137,54 @@ def test_its_models_say_what_they_can_do_and_when_they_end():
     assert (old.context, old.capabilities) == (131072, {"tools", "reasoning"})
     assert (old.retired, old.replacement) == ("2026-12-31", "new")
     assert (new.capabilities, new.retired, new.replacement) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("part", "own"),
+    [
+        (
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+            {"type": "document_url", "document_url": "data:application/pdf;base64,AAAA", "document_name": "a.pdf"},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "AAAA", "filename": "a.docx"}},
+            {
+                "type": "document_url",
+                "document_url": "data:application/vnd.openxmlformats-officedocument.wordprocessingml.document;base64,AAAA",
+                "document_name": "a.docx",
+            },
+        ),
+        (
+            {"type": "document_url", "document_url": "https://a.example/a.pdf", "document_name": "a.pdf"},
+            {"type": "document_url", "document_url": "https://a.example/a.pdf", "document_name": "a.pdf"},
+        ),
+        ({"type": "file", "file": {"file_id": "f1", "filename": "a.pdf"}}, {"type": "file", "file_id": "f1"}),
+        ({"type": "file", "file_id": "f1"}, {"type": "file", "file_id": "f1"}),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
+            {"type": "input_audio", "input_audio": "AAAA"},
+        ),
+        (
+            {"type": "audio", "url": "https://a.example/a.mp3", "mime_type": "audio/mpeg"},
+            {"type": "input_audio", "input_audio": "https://a.example/a.mp3"},
+        ),
+    ],
+)
+def test_files_and_audio_are_parts_of_its_own(part, own):
+    types = pytest.importorskip("mistralai.client.models", reason="the vendor's SDK is not installed")
+    called = [USER, {"role": "assistant", "content": None, "tool_calls": [call("9Ae3bDef2")]}]
+    body = sent([*called, {"role": "tool", "tool_call_id": "9Ae3bDef2", "content": ["see", part]}])
+    assert sent([{"role": "user", "content": ["see", part]}])["messages"][0]["content"][1] == own
+    assert body["messages"][2]["content"][1] == own, "in a tool's result too"
+    assert sent([{"role": "user", "content": ["see", own]}])["messages"][0]["content"][1] == own, "its own stay"
+    read = types.ChatCompletionRequest.model_validate(body)
+    assert read.model_dump(mode="json", exclude_unset=True, by_alias=True) == body
+
+
+def test_a_part_that_it_does_not_take_makes_the_request_unfit():
+    for part in ({"type": "video_url", "video_url": {"url": "https://a.example/a.mp4"}}, {"type": "file", "file": {}}):
+        with pytest.raises(UnfitError, match="'video_url'|neither data nor an id"):
+            sent([{"role": "user", "content": ["see", part]}])
 
 
 def test_the_vendors_own_types_take_what_is_sent():

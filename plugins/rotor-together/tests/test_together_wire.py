@@ -7,7 +7,7 @@ import pytest
 from rotor_core import classify_failure, plugins
 from rotor_core._model import Model
 from rotor_core._request import Request
-from rotor_core.adapters.wire import WireError
+from rotor_core.adapters.wire import UnfitError, WireError
 from rotor_together.adapter import TogetherWire
 
 USER = {"role": "user", "content": "hi"}
@@ -20,6 +20,40 @@ def test_it_knows_only_the_old_name_of_the_limit_of_an_answer():
         "messages": [USER],
         "max_tokens": 5,
     }
+
+
+def sent(**params):
+    return json.loads(TogetherWire().encode(Model("m"), Request([USER], params=params), stream=False))
+
+
+def test_hints_are_left_out_and_what_it_has_is_told_in_its_words():
+    hints = {"user": "u", "store": True, "metadata": {}, "service_tier": "flex", "parallel_tool_calls": False}
+    plain = {"model": "m", "messages": [USER]}
+    assert sent(**hints, modalities=["text"]) == plain
+    assert sent(n=2, logit_bias={"5": 1}, seed=3) == {**plain, "n": 2, "logit_bias": {"5": 1}, "seed": 3}
+    assert [sent(logprobs=True, **more)["logprobs"] for more in ({}, {"top_logprobs": 5})] == [1, 5]
+    assert (sent(logprobs=False)["logprobs"], sent(logprobs=4)["logprobs"]) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("effort", "told"),
+    [
+        ("none", {"reasoning": {"enabled": False}}),
+        ("minimal", {"reasoning_effort": "low"}),
+        ("medium", {"reasoning_effort": "medium"}),
+        ("max", {"reasoning_effort": "high"}),
+    ],
+)
+def test_an_effort_that_it_does_not_know_becomes_the_nearest(effort, told):
+    assert sent(reasoning_effort=effort) == {"model": "m", "messages": [USER], **told}
+
+
+def test_a_wish_and_a_file_that_it_cannot_be_told_make_the_request_unfit():
+    with pytest.raises(UnfitError, match="`prediction`"):
+        sent(prediction={"type": "content", "content": "x"})
+    request = Request([{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:a/b;base64,AA"}}]}])
+    with pytest.raises(UnfitError, match="'file'"):
+        TogetherWire().encode(Model("m"), request, stream=False)
 
 
 @pytest.mark.parametrize(("said", "meant"), [("eos", "stop"), ("stop", "stop"), ("length", "length")])

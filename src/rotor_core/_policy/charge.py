@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Final
 
-from rotor_core._ledger import Expected
+from rotor_core._demand import Expected
 from rotor_core._policy.estimate import estimate_tokens
 from rotor_core._state.lengths import Lengths
 

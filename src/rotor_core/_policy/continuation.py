@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rotor_core._ledger import Demand
+from rotor_core._demand import Demand
 from rotor_core._outcome import Chunk
 from rotor_core._policy.content import fields, items
 from rotor_core._policy.estimate import text_tokens

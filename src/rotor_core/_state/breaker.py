@@ -153,7 +153,9 @@ class Breaker:
         self.state = step.after
 
     def _no_chance(self) -> bool:
-        return self.streak >= self.enough and (not self.wide or len(self._failing) > 1)
+        if self.streak < FEWEST or (self.wide and len(self._failing) < 2):
+            return False
+        return self.streak >= self.enough
 
     def _open(self, at: float, chance: float) -> None:
         if self.state == "closed" and at - self._closed_at > FORGIVEN:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rotor_core._ledger import Demand, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Used
 from rotor_core._model import Counts, Limit
 from rotor_core._state.spans import span
 from rotor_core._state.trail import Notes, Trail

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rotor_core._ledger import Block, Change, Correct, Demand, Drop, Hold, Lesson, LimitRecord, Told, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Block, Change, Correct, Drop, Hold, Lesson, LimitRecord, Told, Used
 from rotor_core._model import SECONDS, Limit, Unit
 from rotor_core._state import guess
 from rotor_core._state.deductions import counted_as

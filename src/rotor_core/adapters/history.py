@@ -17,7 +17,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rotor_core.adapters.json_values import is_object, string
-from rotor_core.adapters.parts import is_mapping, is_sequence, is_text, mapping, parts_of, sequence, text_of
+from rotor_core.adapters.media import is_mapping, mapping, sequence
+from rotor_core.adapters.parts import is_text, parts_of, text_of
+from rotor_core.adapters.results import as_json, result_parts, texts_of
+from rotor_core.adapters.wire import UnfitError
 
 Message = Mapping[str, Any]
 
@@ -53,18 +56,21 @@ class Manner:
     """What a server takes beyond the plainest, and what it wants otherwise.
 
     `understands`: whose `extra_content` on tool calls it reads. `own_fields`: fields of an assistant's message that it
-    wants back (`reasoning_content`). `part_keys`: keys of content parts that it reads (`cache_control`). `developer`:
-    whether it knows that role, which is `system` elsewhere. `names`: whether messages may have one. `images_in_results`:
-    whether a tool's result may hold images; elsewhere they follow in a user's message. `answers_results`: a user may
+    wants back (`reasoning_content`). `part_keys`: keys of content parts that it reads (`cache_control`). `takes`: the
+    types of content parts that it takes beside text (`file_url`: a file that is only pointed at), None where that is not
+    known and it may answer for itself; of any other the request is unfit for it. `developer`:
+    whether it knows that role, which is `system` elsewhere. `names`: whether messages may have one. `media_in_results`:
+    whether a tool's result may hold images and files; elsewhere they follow in a user's message. `answers_results`: a user may
     only speak after the assistant has answered a tool's result. `tool_id`: an id as this server wants it; a pure function.
     """
 
     understands: frozenset[str] = frozenset()
     own_fields: frozenset[str] = frozenset()
     part_keys: frozenset[str] = frozenset()
+    takes: frozenset[str] | None = None
     developer: bool = False
     names: bool = True
-    images_in_results: bool = False
+    media_in_results: bool = False
     answers_results: bool = False
     tool_id: Callable[[str], str] = usual_id
 
@@ -77,7 +83,7 @@ _BRIDGE: Final = "(The results were received.)"
 def neutral(messages: Sequence[Message], manner: Manner = USUAL) -> list[Message]:
     """The same conversation in plain OpenAI messages. None of the given ones is changed; plain ones are passed on.
 
-    Raises TypeError for a message that is no mapping.
+    Raises TypeError for a message that is no mapping, `UnfitError` for a content part that the server does not take.
     """
     return list(_Walk(manner).through(messages))
 
@@ -94,14 +100,14 @@ class _Call:
 @dataclass(slots=True)
 class _Walk:
     """One pass over a conversation. `open`: calls without a result yet. `used`: ids that went out, each only once;
-    `again`: how often one was given. `images`: what results showed and their messages cannot hold; it follows after the last of them.
+    `again`: how often one was given. `media`: what results showed and their messages cannot hold; it follows after the last of them.
     """
 
     manner: Manner
     open: list[_Call] = field(default_factory=list[_Call])
     used: set[str] = field(default_factory=set[str])
     again: dict[str, int] = field(default_factory=dict[str, int])
-    images: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    media: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
     last_role: str = ""
 
     def through(self, messages: Sequence[Message]) -> Iterator[Message]:
@@ -114,12 +120,12 @@ class _Walk:
                 raise TypeError(f"a message is a mapping, not a {type(message).__name__}")
             for made in self._of(message):
                 yield from self._in_order(made)
-        if self.images:
+        if self.media:
             yield from self._in_order(self._shown())
 
     def _is_plain(self, message: object) -> bool:
         """The quick look: most messages are a role and a text, and nothing waits to come before them."""
-        if not is_object(message) or len(message) != 2 or self.images:
+        if not is_object(message) or len(message) != 2 or self.media:
             return False
         content = message.get("content")
         if not isinstance(content, str) or not content:
@@ -130,7 +136,7 @@ class _Walk:
     def _in_order(self, message: Message) -> Iterator[Message]:
         """The message, and before it what it may not follow without."""
         role = string(message.get("role"))
-        if role != "tool" and self.images:
+        if role != "tool" and self.media:
             yield from self._in_order(self._shown())
         if role == "user" and self.last_role == "tool" and self.manner.answers_results:
             yield {"role": "assistant", "content": _BRIDGE}
@@ -169,7 +175,10 @@ class _Walk:
             return message
         made: dict[str, Any] = {"role": role, "content": content if isinstance(content, str) else ""}
         if not isinstance(content, str):
-            made["content"] = _text_or_parts(content, self.manner.part_keys)
+            parts = parts_of(content, self.manner.part_keys)
+            self._fits(parts)
+            # Not every server takes parts of text.
+            made["content"] = "\n".join(part["text"] for part in parts) if all(map(is_text, parts)) else parts
         self._name(made, message)
         return made
 
@@ -209,6 +218,10 @@ class _Walk:
         for call in given:
             if call.get("type", "function") == "function" or is_mapping(call.get("function")):
                 yield self._call(call)
+            elif custom := mapping(call.get("custom")):
+                # OpenAI's tools that take a text instead of arguments; without the call its result would answer none.
+                function = {"name": custom.get("name"), "arguments": {"input": custom.get("input")}}
+                yield self._call({"id": call.get("id"), "function": function})
 
     def _call(self, call: Mapping[str, Any]) -> tuple[_Call, Mapping[str, Any]]:
         function = mapping(call.get("function"))
@@ -242,13 +255,14 @@ class _Walk:
         made: dict[str, Any] = {"role": "tool", "tool_call_id": call.id if call else self.manner.tool_id(given)}
         if isinstance(content, str):
             return made | {"content": content}
-        parts = _result_parts(content)
-        images = [part for part in parts if part.get("type") == "image_url"]
-        made["content"] = "\n".join(string(part.get("text")) for part in parts if part.get("type") == "text")
-        if images and self.manner.images_in_results:
+        parts = result_parts(content)
+        media = [part for part in parts if part.get("type") != "text"]
+        self._fits(media)
+        if media and self.manner.media_in_results:
             made["content"] = parts
         else:
-            self.images += images
+            made["content"] = texts_of(parts)
+            self.media += media
         return made
 
     def _answered(self, given: str, name: str) -> _Call | None:
@@ -262,31 +276,33 @@ class _Walk:
         return found
 
     def _shown(self) -> Message:
-        images, self.images = self.images, []
-        return {"role": "user", "content": [{"type": "text", "text": "What the tools showed:"}, *images]}
+        media, self.media = self.media, []
+        return {"role": "user", "content": [{"type": "text", "text": "What the tools showed:"}, *media]}
+
+    def _fits(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        """Raises `UnfitError` for a part that the server is known not to take, since it would refuse the request or pass over it."""
+        takes = self.manner.takes
+        if takes is None:
+            return
+        for kind in map(_kind, parts):
+            if kind != "text" and kind not in takes:
+                raise UnfitError(
+                    f"it takes no content part of the type {kind!r}, but {', '.join(('text', *sorted(takes)))}"
+                )
 
 
 _SAID: Final = frozenset({"role", "content"})
 _ROLES: Final = frozenset({"user", "assistant", "system"})
 
 
-def _text_or_parts(content: object, keep: frozenset[str]) -> Any:
-    parts = parts_of(content, keep)
-    return "\n".join(part["text"] for part in parts) if all(map(is_text, parts)) else parts
+def _kind(part: Mapping[str, Any]) -> str:
+    """A part's type, and of a file whether it is only pointed at: `file_url` is no type of OpenAI's, but hard to take for one."""
+    kind = string(part.get("type")) or "unknown"
+    where = string(mapping(part.get("file")).get("file_data"))
+    return "file_url" if kind == "file" and _URL.match(where) else kind
 
 
-def _result_parts(content: object) -> list[Mapping[str, Any]]:
-    """What a tool gave back, as text and images; anything else as the JSON that it is."""
-    if content is None:
-        return []
-    if is_mapping(content) and not isinstance(content.get("type"), str):
-        return [{"type": "text", "text": _json(content)}]
-    blocks = (content,) if is_mapping(content) else sequence(content)
-    if not all(isinstance(block, str) or is_mapping(block) for block in blocks) or not (blocks or content == []):
-        return [{"type": "text", "text": _json(content)}]
-    known = ("text", "image_url")
-    parts = parts_of(content)
-    return [part if part.get("type") in known else {"type": "text", "text": _json(part)} for part in parts]
+_URL: Final = re.compile(r"(?!data:)[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def arguments_text(arguments: object) -> str:
@@ -297,19 +313,9 @@ def arguments_text(arguments: object) -> str:
     if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
         return "{}"
     if not isinstance(arguments, str):
-        return _json(arguments) if is_mapping(arguments) else _json({"invalid_arguments": arguments})
+        return as_json(arguments) if is_mapping(arguments) else as_json({"invalid_arguments": arguments})
     try:
         fine = isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         fine = False
-    return arguments if fine else _json({"invalid_arguments": arguments})
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_as_json)
-
-
-def _as_json(value: object) -> object:
-    if is_mapping(value):
-        return dict(value)
-    return list(value) if is_sequence(value) else str(value)
+    return arguments if fine else as_json({"invalid_arguments": arguments})

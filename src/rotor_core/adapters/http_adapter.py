@@ -6,8 +6,9 @@ What is sent and what comes back is read by pure code (a `Wire`, and `failures`)
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import ClassVar, Final
 
@@ -126,7 +127,7 @@ class HttpAdapter:
         if not 200 <= status < 300:
             raise failures.refused(deployment, status, headers, content)
         try:
-            return tuple(self.wire.models(content))
+            return _named(provider, self.wire.models(content))
         except WireError as error:
             failed = _malformed(deployment, error, headers, content, status)
         raise failed
@@ -259,6 +260,17 @@ def _seen(opening: bytes) -> bytes:
 
 _CUT: Final = 4_000
 _LONGEST_SECRET: Final = 1_000
+
+
+def _named(provider: Provider, models: Sequence[LiveModel]) -> tuple[LiveModel, ...]:
+    """Those that can be asked for: an entry without a name, or with something else in its place, costs a line in the log."""
+    named = tuple(model for model in models if model.name)
+    if len(named) < len(models):
+        _log.warning("%s lists %d models without a name, which were left out", provider.name, len(models) - len(named))
+    return named
+
+
+_log: Final = logging.getLogger("rotor_core")
 
 
 def _malformed(

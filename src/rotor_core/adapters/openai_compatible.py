@@ -23,6 +23,7 @@ from rotor_core.adapters import openai_wire
 from rotor_core.adapters.history import USUAL, Manner, neutral
 from rotor_core.adapters.http_adapter import HttpAdapter
 from rotor_core.adapters.openai_stream import StreamReader
+from rotor_core.adapters.parameters import fitted
 from rotor_core.adapters.wire import LiveModel, Reader, Wire
 from rotor_core.hookspecs import ProviderSpec, hookimpl
 
@@ -37,9 +38,12 @@ class OpenAIWire:
     """OpenAI's chat completions, read leniently. See `rotor_core.adapters.wire.Wire`.
 
     `manner`: what the server takes in a history beyond the plainest; whatever else stands in it is left out on the way.
+    `parameters`: which of OpenAI's parameters that not everybody has (`rotor_core.adapters.parameters`) it takes; None
+    where that is not known, and it may answer for itself.
     """
 
     manner: ClassVar[Manner] = USUAL
+    parameters: ClassVar[frozenset[str] | None] = None
 
     def url(self, base_url: str, model: str, *, stream: bool) -> str:  # noqa: ARG002  it is in the body
         return f"{base_url}/chat/completions"
@@ -48,7 +52,7 @@ class OpenAIWire:
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
     def encode(self, model: Model, request: Request, *, stream: bool) -> bytes:
-        body = openai_wire.body_of(model.name, request, stream=stream)
+        body = fitted(openai_wire.body_of(model.name, request, stream=stream), self.parameters)
         body["messages"] = neutral(request.messages, self.manner)
         return openai_wire.to_bytes(self.adapt(body, model, request))
 

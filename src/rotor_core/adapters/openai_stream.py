@@ -8,13 +8,13 @@ chunks up would count them as often.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters import openai_wire as wire
 from rotor_core.adapters.event_reader import EventReader
 from rotor_core.adapters.json_values import EMPTY, name, string, table
+from rotor_core.adapters.openai_calls import CallPieces
 from rotor_core.adapters.sse import ServerSentEvent
 from rotor_core.adapters.wire import WireError
 
@@ -33,9 +33,7 @@ class StreamReader(EventReader):
         self._usage: Usage | None = None
         self._model: str | None = None
         self._id: str | None = None
-        self._places: dict[int, tuple[str | None, int]] = {}
-        """Of each tool call's number in the stream: the id that came with it, and its number in our chunks."""
-        self._taken: set[int] = set()
+        self._calls = CallPieces()
 
     def feed(self, piece: bytes) -> Iterator[Chunk]:
         """The chunks that this piece completes. Raises `WireError`, after what came before the trouble."""
@@ -107,21 +105,11 @@ class StreamReader(EventReader):
         text, thoughts = wire.content_of(delta.get("content"))
         text = text or string(delta.get("refusal"))
         reasoning = thoughts + wire.reasoning_of(delta)
-        calls = tuple(map(self._placed, wire.deltas_of(delta.get("tool_calls"))))
+        calls = self._calls.take(delta.get("tool_calls"), self._id)
         self._said = self._said or bool(text or reasoning or calls)
         if text or reasoning or calls or self._headers:
             return self._chunk(text, reasoning, calls)
         return None
-
-    def _placed(self, delta: ToolCallDelta) -> ToolCallDelta:
-        """Several servers number every call 0: another id and a name, and it is another call, with a number of its own."""
-        known = self._places.get(delta.index)
-        if known is None or (delta.name and delta.id and known[0] and delta.id != known[0]):
-            number = delta.index if delta.index not in self._taken else max(self._taken) + 1
-            self._taken.add(number)
-            known = None, number
-        self._places[delta.index] = (known[0] or delta.id, known[1])
-        return delta if known[1] == delta.index else replace(delta, index=known[1])
 
     def _chunk(
         self,

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
-from rotor_core._outcome import Answer, ToolCall, ToolCallDelta, Usage
+from rotor_core._outcome import Answer, Usage
 from rotor_core._request import Request
 from rotor_core.adapters.json_values import EMPTY, count, kind, name, rows, string, table
+from rotor_core.adapters.openai_calls import tool_calls_of
 from rotor_core.adapters.wire import LiveModel, WireError
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -127,7 +128,7 @@ def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     text, thoughts = content_of(message.get("content"))
     return Answer(
         text or string(message.get("refusal")),
-        tool_calls_of(message.get("tool_calls")),
+        tool_calls_of(message.get("tool_calls"), name(body.get("id"))),
         thoughts + reasoning_of(message),
         name(choice.get("finish_reason")),
         usage_of(body),
@@ -193,50 +194,6 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
     return string(message.get("reasoning_content")) or string(message.get("reasoning"))
 
 
-def tool_calls_of(calls: Any) -> tuple[ToolCall, ...]:
-    """Calls of functions; of other kinds of tools there are none, as Rotor sends none."""
-    if not calls:
-        return ()
-    functions = ((table(call), table(table(call).get("function"))) for call in rows(calls))
-    return tuple(
-        ToolCall(
-            name(call.get("id")), string(function.get("name")), arguments_of(function), table(call.get("extra_content"))
-        )
-        for call, function in functions
-        if function
-    )
-
-
-def deltas_of(calls: Any) -> tuple[ToolCallDelta, ...]:
-    """Pieces of tool calls. A server that leaves `index` out sends each call whole, in order."""
-    if not calls:
-        return ()
-    found: list[ToolCallDelta] = []
-    for position, item in enumerate(rows(calls)):
-        call = table(item)
-        function = table(call.get("function"))
-        index = call.get("index")
-        index = index if isinstance(index, int) else position
-        delta = ToolCallDelta(
-            index,
-            name(call.get("id")),
-            name(function.get("name")),
-            arguments_of(function),
-            table(call.get("extra_content")),
-        )
-        if delta.id or delta.name or delta.arguments or delta.extra:
-            found.append(delta)
-    return tuple(found)
-
-
-def arguments_of(function: Mapping[str, Any]) -> str:
-    """The arguments as text. Some servers send the object itself instead of its JSON."""
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
-        return arguments
-    return "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
-
-
 # ---- usage --------------------------------------------------------------------------------------------------------
 
 
@@ -275,12 +232,16 @@ def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 
 def models_of(content: bytes) -> tuple[LiveModel, ...]:
-    """The answer to `GET /models`: an object with `data`, or (Together) the bare list. Raises `WireError`."""
+    """The answer to `GET /models`, read. Raises `WireError`."""
+    return tuple(_live(entry) for entry in listed_in(content))
+
+
+def listed_in(content: bytes) -> tuple[Mapping[str, Any], ...]:
+    """The entries of such an answer: of an object with `data`, or (Together) the bare list. Raises `WireError`."""
     body = load(content)
-    listed = rows(table(body).get("data")) if isinstance(body, dict) else rows(body)
     if not isinstance(body, dict | list) or (isinstance(body, dict) and "data" not in body):
         raise WireError("no list of models")
-    return tuple(_live(table(entry)) for entry in listed if name(table(entry).get("id")))
+    return tuple(map(table, rows(table(body).get("data")) if isinstance(body, dict) else rows(body)))
 
 
 def _live(entry: Mapping[str, Any]) -> LiveModel:

@@ -31,9 +31,12 @@ def renamed(body: dict[str, Any], old: str, new: str) -> None:
 
 
 class AnthropicWire(OpenAIWire):
-    """Its ids are strict. Its list of models is not of this dialect, and takes the key in another header."""
+    """Its ids are strict. Its list of models is not of this dialect, and takes the key in another header.
 
-    manner: ClassVar[Manner] = Manner(names=False, tool_id=strict_id)
+    Audio and files are passed over there in silence, by its documentation of this endpoint; only images are taken.
+    """
+
+    manner: ClassVar[Manner] = Manner(takes=frozenset({"image_url"}), names=False, tool_id=strict_id)
 
     def models_url(self, base_url: str) -> str | None:  # noqa: ARG002  nowhere
         return None
@@ -65,7 +68,7 @@ class CloudflareWire(OpenAIWire):
         return [
             LiveModel(string(entry.get("name")), context=_property(entry, "context_window"))
             for entry in map(table, rows(body["result"]))
-            if string(entry.get("name")) and table(entry.get("task")).get("name", _TALKS) == _TALKS
+            if table(entry.get("task")).get("name", _TALKS) == _TALKS
         ]
 
 
@@ -83,10 +86,11 @@ def _property(entry: Mapping[str, Any], wanted: str) -> int | None:
 class DeepSeekWire(OpenAIWire):
     """A thinking model wants its thoughts back with every message that called tools, and refuses the history without.
 
-    Of another provider's answer, or where they were not kept, there are none: an empty text is taken for that.
+    Of another provider's answer, or where they were not kept, there are none: an empty text is taken for that. It takes
+    no content parts but text, as recorded refusals say (2026-08).
     """
 
-    manner: ClassVar[Manner] = Manner(own_fields=frozenset({"reasoning_content", "prefix"}))
+    manner: ClassVar[Manner] = Manner(own_fields=frozenset({"reasoning_content", "prefix"}), takes=frozenset())
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  for all
         renamed(body, "max_completion_tokens", "max_tokens")
@@ -102,10 +106,14 @@ class DeepSeekWire(OpenAIWire):
 class GeminiCompatibleWire(OpenAIWire):
     """Google's endpoint of this dialect. Gemini 3 wants its signature back with the first of a message's tool calls.
 
-    For calls that another model made, Google's documentation names a text to send in its place.
+    For calls that another model made, Google's documentation names a text to send in its place. A field that it does not
+    know is refused with status 400 (`store`, `metadata`, `prompt_cache_key`: public issues, 2025-05 to 2026-03).
     """
 
     manner: ClassVar[Manner] = Manner(understands=frozenset({"google"}), names=False)
+    parameters: ClassVar[frozenset[str] | None] = frozenset(
+        {"audio", "logprobs", "modalities", "n", "parallel_tool_calls", "stream_options", "top_logprobs"}
+    )
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  for all
         body["messages"] = [_signed(message) if "tool_calls" in message else message for message in body["messages"]]
@@ -134,10 +142,10 @@ class OpenRouterWire(OpenAIWire):
     )
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
-        said = {
-            name(table(entry).get("id")): table(entry) for entry in rows(table(openai_wire.load(content)).get("data"))
-        }
-        return [_priced(model, said[model.name]) for model in super().models(content)]
+        return [
+            _priced(model, entry)
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+        ]
 
 
 _PARAMETERS: Final[Mapping[str, str]] = {

@@ -93,5 +93,5 @@ class Wire(Protocol):
         ...
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
-        """That list, read. Raises `WireError` for anything that is none."""
+        """That list, read; an entry that names no model may have the empty name. Raises `WireError` for anything that is no list."""
         ...

@@ -1,7 +1,7 @@
 """The catalog: from `rotor.yaml`, a mapping or the environment to frozen values. Read `load` first: it tells the story.
 
     document     a file or mapping -> plain data and the line of every key (`composed`: from YAML)
-    schema       the shape of every section (`fields`: its kinds of value); the only users of pydantic
+    schema       the shape of every section (`section`: what all are, `schema_rules`, `fields`: kinds of value); the only users of pydantic
     translate    pydantic's errors -> our one ConfigError (`problems`: where, what, never a secret)
     packaged     a plugin's catalog, a mapping or a TOML file (`catalog_schema`: its shape)
     refreshed    what `rotor catalog refresh` wrote (`refresh`: makes it; `prices`: a package that knows them)
@@ -13,5 +13,5 @@
     sources      asks this process for its file
     check        what `rotor config check` says; `starter`: what `rotor config init` writes
 
-Importing this package imports neither pydantic nor yaml: `schema`, `fields` and `composed` are imported when used.
+Importing this package imports neither pydantic nor yaml: `schema`, `section`, `fields` and `composed` are imported when used.
 """

@@ -21,9 +21,9 @@ from rotor_core.catalog.schema import (
     PlanSection,
     ProviderPlanSection,
     ProviderSection,
-    Section,
     read_as,
 )
+from rotor_core.catalog.section import Section
 
 Confidence = Literal["observed", "official", "package", "third-party", "assumed"]
 Scope = Literal["organization", "project", "account", "key"]

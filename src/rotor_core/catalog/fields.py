@@ -10,7 +10,7 @@ import re
 import zoneinfo
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,8 @@ RAISED: Final = "rotor"
 """The type of pydantic's error that carries one of ours."""
 
 PERIODS: Final = tuple(SECONDS)
+
+Category = Literal["tiny", "small", "large", "reasoning"]
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

@@ -26,7 +26,7 @@ from rotor_core.catalog.credentials import (
 from rotor_core.catalog.layers import FREE_PLAN, Layer, Layers
 from rotor_core.catalog.limits import ALL_MODELS, bind
 from rotor_core.catalog.packaged import Packaged, section_of, validated
-from rotor_core.catalog.problems import Finding, Places, listed, nearest
+from rotor_core.catalog.problems import Finding, Place, Places, listed, nearest
 from rotor_core.catalog.refreshed import NOTHING, Refreshed
 from rotor_core.catalog.urls import base_url_problem, url_problem
 
@@ -100,7 +100,7 @@ class Resolver:
         base_url = self._base_url(name, section.base_url or layers.first(lambda s: s.base_url) or offer.base_url)
         if base_url is None:
             expected = f"a URL such as https://api.example.com/v1, here or in {variable(name, 'BASE_URL')}"
-            if unset := self._unset(section.base_url or layers.first(lambda s: s.base_url) or offer.base_url):
+            if unset := self.unset(section.base_url or layers.first(lambda s: s.base_url) or offer.base_url):
                 expected = f"the environment variable {unset}, which is part of the URL, or {expected}"
             raise self.places.error(("providers", name, "base_url"), "is missing", expected=expected)
         keys = self._keys(name, layers, own.env if own else ())
@@ -112,7 +112,11 @@ class Resolver:
     def _found(self, offer: Offer, keys: list[Key]) -> Iterator[Known]:
         """A provider that only the environment names: nothing, where its plugin does not say enough to use it."""
         layers = self.layers(offer, offer.name)
-        base_url = self._base_url(offer.name, layers.first(lambda s: s.base_url) or offer.base_url)
+        stated = layers.first(lambda s: s.base_url) or offer.base_url
+        base_url = self._base_url(offer.name, stated)
+        if base_url is None and (missing := self.unset(stated)):
+            problem = f"is not set, and is a part of the address of {offer.name}, whose key is there"
+            self._miss(Places().error((missing,), problem, expected=f"{missing} beside the key"))
         if base_url is not None and layers.models:
             plan = layers.first(lambda s: s.plan)
             yield self._known(offer.name, offer.name, base_url, layers, keys, plan, named=False)
@@ -145,12 +149,13 @@ class Resolver:
         self._check_quotas(provider.name, keys, layers.quota_scope)
         gone = self._gone(provider.name, layers)
         for plan in dict.fromkeys(c.plan for c in held if c.plan):
-            self._check_plan(provider.name, plan, layers.plans)
+            place = _place_of_plan(provider.name, plan, layers)
+            self._check_plan(place, plan, layers.plans)
             if plan == FREE_PLAN and plan not in layers.plans and layers.priced:
                 text = (
                     f"no catalog knows a plan `free` of {provider.name}: all prices are taken as 0, because you say so"
                 )
-                self.warnings.append(self.places.warning(("providers", provider.name, "plan"), text))
+                self.warnings.append(self.places.warning(place, text))
         shared = {plan: layers.shared_limits(plan) for plan in {c.plan for c in held}}
         deployments: list[Deployment] = []
         unusable: dict[str, str] = {}
@@ -261,21 +266,21 @@ class Resolver:
 
     def _filled(self, url: str | None) -> str | None:
         """A URL with the variables in it replaced; None where one of them is not set."""
-        if url is None or self._unset(url):
+        if url is None or self.unset(url):
             return None
         return _VARIABLE.sub(lambda found: self.environ[found[1]].strip(), url)
 
-    def _unset(self, url: str | None) -> str | None:
+    def unset(self, url: str | None) -> str | None:
         """The first variable in a URL that is not set."""
         names = _VARIABLE.findall(url or "")
         return next((name for name in names if not self.environ.get(name, "").strip()), None)
 
-    def _check_plan(self, name: str, plan: str, known: set[str]) -> None:
+    def _check_plan(self, place: Place, plan: str, known: set[str]) -> None:
         if known and plan not in known and plan != FREE_PLAN:
             meant = nearest(plan, known)
             hint = f"; did you mean {meant!r}?" if meant else ""
             text = f"of the plan {plan!r} nothing is known (known: {listed(sorted(known))}){hint}"
-            self.warnings.append(self.places.warning(("providers", name, "plan"), text))
+            self.warnings.append(self.places.warning(place, text))
 
     def _unknown(self, name: str, section: ProviderSection) -> ConfigError:
         known = sorted(self.offers)
@@ -284,6 +289,14 @@ class Resolver:
             return self.places.error(place, "unknown adapter", value=section.adapter, among=known)
         expected = f"{listed(known)}, or `adapter:` and `base_url:` for any other"
         return self.places.error(("providers", name), "unknown provider", expected=expected, among=known)
+
+
+def _place_of_plan(name: str, plan: str, layers: Layers) -> Place:
+    """Where a plan was said to be a key's: with the key, or for all of them."""
+    for index, entry in enumerate(layers.first(lambda s: s.keys) or ()):
+        if entry.plan == plan:
+            return ("providers", name, "keys", index, "plan")
+    return ("providers", name, "plan")
 
 
 def _bound(*parts: tuple[Sequence[Limit] | None, str], quota: str) -> tuple[BoundLimit, ...] | None:

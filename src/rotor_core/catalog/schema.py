@@ -6,15 +6,15 @@ checked where it is resolved, in `providers`, `pools` and `settings`.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from rotor_core._model import Counts
 from rotor_core.catalog.document import Document
 from rotor_core.catalog.fields import (
     BaseUrl,
+    Category,
     Count,
     Duration,
     ModelName,
@@ -25,11 +25,9 @@ from rotor_core.catalog.fields import (
     Positive,
     ProviderName,
     Proxy,
-    Share,
     Text,
     Timeout,
     Zone,
-    described,
     wrong,
 )
 from rotor_core.catalog.limits import (
@@ -42,41 +40,17 @@ from rotor_core.catalog.limits import (
     units_in,
 )
 from rotor_core.catalog.problems import listed
+from rotor_core.catalog.schema_rules import RuleSection
+from rotor_core.catalog.section import Section
 from rotor_core.catalog.translate import translated
 
 S = TypeVar("S", bound=BaseModel)
 
-Category = Literal["tiny", "small", "large", "reasoning"]
 Capability = Literal[
     "tools", "parallel_tools", "json_schema", "json_mode", "vision", "reasoning", "audio", "prompt_cache",
     "transcription", "embedding",
 ]  # fmt: skip
 TimeWindow = Literal["bucket", "rolling", "calendar"]
-
-
-class Section(BaseModel):
-    """Any mapping of the file: its keys are known, or refused with the nearest known one."""
-
-    # A section that stands in another is built with that one: by itself it is never asked for.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_known_keys(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise wrong(f"is {described(data)}", f"a mapping of {listed(cls.model_fields)}")
-        section = cast("dict[str, Any]", data)
-        known = _keys(cls)
-        for key in section:
-            if key not in known:
-                raise wrong("unknown key", listed(known), among=known, at=(key,))
-        return section
-
-
-@cache
-def _keys(section: type[BaseModel]) -> tuple[str, ...]:
-    """The keys of a section, as they are written."""
-    return tuple(field.alias or name for name, field in section.model_fields.items())
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -322,46 +296,6 @@ class PolicySection(Section):
             first = seen.setdefault((budget.per, budget.tz, budget.pool, budget.caller), index)
             if first != index:
                 raise wrong(f"counts the same as budget[{first}]", "each budget once", at=("budget", index))
-        return self
-
-
-class WhenSection(Section):
-    """Conditions, all of which must hold."""
-
-    tokens_over: Count | None = Field(None, description="More input tokens than this.")
-    task: Text | None = Field(None, description="The request's task, e.g. code or research.")
-    complexity_over: Share | None = Field(None, description="A complexity above this, 0 to 1.")
-
-    @model_validator(mode="after")
-    def _has_a_condition(self) -> Self:
-        if not self.model_fields_set:
-            raise wrong("has no condition", listed(type(self).model_fields))
-        return self
-
-
-class RequireSection(Section):
-    """What a model must have, or it is out."""
-
-    context: Count = Field(description="A context window of at least so many tokens.")
-
-
-class PreferSection(Section):
-    """What goes first."""
-
-    category: Category = Field(description="Models of this category.")
-
-
-class RuleSection(Section):
-    """When all conditions hold, the effects act."""
-
-    when: WhenSection = Field(description="Conditions, all of which must hold.")
-    require: RequireSection | None = Field(None, description="What a model must have.")
-    prefer: PreferSection | None = Field(None, description="What goes first.")
-
-    @model_validator(mode="after")
-    def _has_an_effect(self) -> Self:
-        if self.require is None and self.prefer is None:
-            raise wrong("a rule without effect", "`require: {context: ...}` or `prefer: {category: ...}`")
         return self
 
 

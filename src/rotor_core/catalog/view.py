@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from rotor_core._errors import ConfigError
 from rotor_core._model import Catalog, Limit
 from rotor_core.catalog import facts
-from rotor_core.catalog.credentials import key_variables
+from rotor_core.catalog.credentials import from_environment, key_variables
 from rotor_core.catalog.document import read
 from rotor_core.catalog.facts import STALE_AFTER, Fact
 from rotor_core.catalog.layers import Layers
 from rotor_core.catalog.load import Source, load_report
 from rotor_core.catalog.pools import NOT_CHAT
+from rotor_core.catalog.problems import Finding, listed
 from rotor_core.catalog.providers import Offer, Resolver
 from rotor_core.catalog.refreshed import Refreshed
 
@@ -61,9 +62,10 @@ def provider_catalog(
             today=today,
             allow_empty=True,
         ).catalog
-    except ConfigError:
-        # What is wrong (a pool without a key, say) is `rotor config check`'s to tell: the facts can be shown all the same.
+    except ConfigError as error:
+        # What is wrong (a pool without a key, say) is said, and the facts can be shown all the same.
         catalog = None
+        resolver.warnings.append(Finding.of(error))
     view = _View(resolver, refreshed, catalog, today)
     names = list(dict.fromkeys([*sections, *specs]))
     if only is not None and only not in names:
@@ -102,27 +104,45 @@ class _View:
         deployments = [
             d for d in (self._catalog.deployments.values() if self._catalog else ()) if d.provider.name == name
         ]
-        plans = sorted(layers.plans)
-        default = layers.first(lambda s: s.plan)
-        listed = self._refreshed.listed(name)
+        held = list(dict.fromkeys(d.credential.plan for d in deployments))
+        plans = sorted(layers.plans.union(plan for plan in held if plan))
+        plan = held[0] if len(held) == 1 else layers.first(lambda s: s.plan)
+        base_url = layers.first(lambda s: s.base_url) or offer.base_url
+        keys = len({d.credential.fingerprint for d in deployments})
+        told = self._refreshed.listed(name)
         return {
-            "base_url": layers.first(lambda s: s.base_url) or offer.base_url,
+            "base_url": base_url,
             "env": list(key_variables(name, offer.env)),
-            "keys": len({d.credential.fingerprint for d in deployments}),
-            "plan": default,
+            "keys": keys if self._catalog else None,
+            "missing": None if keys else self._missing(name, offer, section, base_url),
+            "plan": plan,
             "plans": plans,
             "quota_scope": layers.quota_scope,
-            "shared_limits": self._shared(layers, plans, default),
-            "models": {
-                model: self._model(layers, model, plans, default) for model in layers.models if model not in gone
-            },
-            "retired": {model: {"on": told.on, "use": told.use} for model, told in gone.items()},
-            "listed": None if not listed else sorted(listed.keys() - set(layers.models)),
-            "unlisted": None if not listed else sorted(set(layers.models) - listed.keys()),
+            "shared_limits": self._shared(layers, plans, plan),
+            "models": {model: self._model(layers, model, plans, plan) for model in layers.models if model not in gone},
+            "retired": {model: {"on": end.on, "use": end.use} for model, end in gone.items()},
+            "listed": None if not told else sorted(told.keys() - set(layers.models)),
+            "unlisted": None if not told else sorted(set(layers.models) - told.keys()),
             "deployments": [
                 {"id": d.id, "model": d.model.name, "plan": d.credential.plan, "free": d.free} for d in deployments
             ],
         }
+
+    def _missing(self, name: str, offer: Offer, section: ProviderSection | None, base_url: str | None) -> str | None:
+        """Why there is no key to use, where there is more to say than that none was found."""
+        if self._catalog is None:
+            return "keys not looked at: the configuration is wrong"
+        environ = self._resolver.environ
+        written = (section and section.keys) or ()
+        unset = [key.env for key in written if key.env and not environ.get(key.env, "").strip()]
+        if unset and len(unset) == len(written):
+            return f"no key: {listed(unset)} is not set"
+        found = len(written) - len(unset) or len(from_environment(key_variables(name, offer.env), environ))
+        if not found:
+            return None
+        lacks = self._resolver.unset(base_url)
+        why = f"{lacks} is not set" if lacks else "no model can be used with it"
+        return f"{found} key{'s' * (found > 1)}, but {why}"
 
     def _model(self, layers: Layers, name: str, plans: list[str], default: str | None) -> dict[str, Any]:
         told: dict[str, Any] = {}

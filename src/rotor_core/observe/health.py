@@ -16,8 +16,9 @@ from math import ceil
 from random import Random
 from typing import Any, Final
 
-from rotor_core._health import NO_BAR, Bar, BreakerState, Ending, Guards, Turn
-from rotor_core._ledger import Demand, Plan, Reservation
+from rotor_core._demand import Demand
+from rotor_core._health import NO_BAR, NO_GUARDS, Bar, BreakerState, Ending, Guards, Turn
+from rotor_core._ledger import Plan, Reservation
 from rotor_core._model import Deployment
 from rotor_core._policy.plan import health_scopes
 from rotor_core._state.availability import Availability
@@ -67,7 +68,8 @@ class _Ward:
 
     @property
     def sound(self) -> bool:
-        return all(breaker.state == "closed" for _, breaker in self.breakers)
+        (_, own), (_, wide) = self.breakers
+        return own.state == wide.state == "closed"
 
 
 class Question:
@@ -112,6 +114,7 @@ class Health:
         self._due: list[tuple[float, str]] = []
         self._doubted: set[str] = set()
         self._probed: set[str] = set()
+        self._unsound: set[str] = set()
         self._retries = RetryBudget()
 
     # --- the kernel's questions --------------------------------------------------------------------------------------
@@ -136,9 +139,14 @@ class Health:
     def begin(
         self, reservation: Reservation, at: float, *, forced: bool = False, streamed: bool = False
     ) -> Guards | None:
-        """One call more, or None where health has no place for it. Every call that has one is to be finished."""
+        """One call more, or None where health has no place for it. Every call that has one is to be finished.
+
+        Of a deployment that is gone by now nothing is noted.
+        """
         with self._lock:
             ward = self._ward(reservation.deployment)
+            if ward is None:
+                return NO_GUARDS
             if not forced and not self._admits(ward, at):
                 self._probed.add(ward.deployment.id)
                 return None
@@ -242,6 +250,7 @@ class Health:
             for name in deployments:
                 for scope, _ in self._wards[name].breakers if name in self._wards else ():
                     self._shared.pop(scope, None)
+                    self._unsound.discard(scope)
                 self._wards.pop(name, None)
                 self._doubted.discard(name)
                 self._probed.discard(name)
@@ -249,16 +258,35 @@ class Health:
             for ward in self._wards.values():
                 ward.breakers = self._breakers(ward.deployment)
             for flight in self._flights.values():
-                if flight.ward.deployment.id in gone:
-                    flight.ward = self._ward(flight.ward.deployment.id)
-                    flight.ward.flying += 1
+                anew = self._ward(flight.ward.deployment.id) if flight.ward.deployment.id in gone else None
+                if anew is not None:
+                    flight.ward = anew
+                    anew.flying += 1
+
+    def follow(self, deployments: Mapping[str, Deployment]) -> None:
+        """These are the deployments from now on. Of those that stay everything is kept, calls under way included.
+
+        Who has another key, model or provider under an old name is somebody else.
+        """
+        with self._lock:
+            self._deployments = deployments
+            for name, ward in list(self._wards.items()):
+                stays = deployments.get(name)
+                if stays is not None and health_scopes(stays) == health_scopes(ward.deployment):
+                    ward.deployment = stays
+                    continue
+                del self._wards[name]
+                self._doubted.discard(name)
+                self._probed.discard(name)
+            known = {scope for deployment in deployments.values() for scope in health_scopes(deployment)}
+            self._shared = {scope: breaker for scope, breaker in self._shared.items() if scope in known}
+            self._unsound &= known
 
     # --- inside, with the lock held ----------------------------------------------------------------------------------
 
-    def _ward(self, name: str) -> _Ward:
+    def _ward(self, name: str) -> _Ward | None:
         ward = self._wards.get(name)
-        if ward is None:
-            deployment = self._deployments[name]
+        if ward is None and (deployment := self._deployments.get(name)) is not None:
             ward = self._wards[name] = _Ward(deployment, self._breakers(deployment))
         return ward
 
@@ -276,7 +304,8 @@ class Health:
     def _admits(ward: _Ward, at: float) -> bool:
         if ward.flying >= SLOWLY and ward.pace.slow:
             return False
-        return all(breaker.admits(at) for _, breaker in ward.breakers)
+        (_, own), (_, wide) = ward.breakers
+        return own.admits(at) and wide.admits(at)
 
     def _notice(self, at: float) -> None:
         """Doubt whoever has calls that are overdue: hardly any call has ever taken so long."""
@@ -284,10 +313,15 @@ class Health:
             _, reservation_id = heappop(self._due)
             flight = self._flights.get(reservation_id)
             if flight is not None and not flight.flowing:
+                name = flight.ward.deployment.id
                 flight.ward.overdue.add(reservation_id)
-                self._doubted.add(flight.ward.deployment.id)
+                if self._wards.get(name) is flight.ward:  # else it is gone, and another one may have its name
+                    self._doubted.add(name)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
+        due = self._due
+        if not (self._unsound or self._doubted or (due and due[0][0] <= at)):
+            return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
@@ -337,8 +371,13 @@ class Health:
                 turns.append(self._turn(ward, scope, before, breaker, kind, evidence))
         return turns
 
-    @staticmethod
-    def _turn(ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str) -> Turn:
+    def _turn(
+        self, ward: _Ward, scope: str, before: BreakerState, breaker: Breaker, reason: str, evidence: str
+    ) -> Turn:
+        if breaker.state == "closed":
+            self._unsound.discard(scope)
+        else:
+            self._unsound.add(scope)
         until = breaker.until if breaker.state == "open" else None
         return Turn(scope, ward.deployment.id, before, breaker.state, until, reason, evidence)
 

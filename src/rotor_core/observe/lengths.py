@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rotor_core._demand import LEAST, Expected, least_of
 from rotor_core._events import Answered, Event
-from rotor_core._ledger import LEAST, Expected, least_of
 from rotor_core._model import Deployment
 from rotor_core._policy.charge import expected
 from rotor_core._state.lengths import Lengths
@@ -85,6 +85,10 @@ class Calibration:
         with self._lock:
             self._lengths.load(data)
             self._ready.clear()
+
+    def follow(self, deployments: Mapping[str, Deployment]) -> None:
+        """These are the deployments from now on; lengths are known by model, and stay."""
+        self._deployments = deployments
 
     def renew(self) -> None:
         """After a fork: another lock, the same knowledge."""

@@ -7,25 +7,26 @@ the same world to the last detail, and one request of it can be told again by `s
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 from typing import Any
 
 from rotor_core import _commands as c
+from rotor_core._demand import Demand
 from rotor_core._engine import Engine
 from rotor_core._errors import ProviderError, RotorError
 from rotor_core._events import Answered, Event
 from rotor_core._flow import Result, Work, run, stream
-from rotor_core._ledger import Demand
 from rotor_core._model import Catalog
-from rotor_core._outcome import Answer, Chunk, Failure, Usage
+from rotor_core._outcome import Chunk, Failure
 from rotor_core._policy.eligible import Need
 from rotor_core._request import Request
 from rotor_core.plugins import installed
-from rotor_core.simulate.exchange import PIECES, Exchange, texts, whole
-from rotor_core.simulate.report import Arrival, Report, Upstream, Verdict, why
+from rotor_core.simulate.exchange import Exchange, whole
+from rotor_core.simulate.network import Network, pieces
+from rotor_core.simulate.report import Arrival, Report, Upstream, why
+from rotor_core.simulate.timeline import Timeline, Timer
 from rotor_core.stores.memory import MemoryStore
 
 NOON = 1_700_000_000.0
@@ -34,7 +35,7 @@ NOON = 1_700_000_000.0
 _REQUEST = Request(())
 
 
-class _Running:
+class Running:
     """A request under way. `turn`: which of its waits it is in, so that a wait that was left wakes nobody."""
 
     __slots__ = ("arrival", "began", "exchange", "flow", "given", "id", "turn")
@@ -44,15 +45,6 @@ class _Running:
         self.turn = 0
         self.exchange: Exchange | None = None
         self.given: list[str] = []
-
-
-class _Timer:
-    """What an entry of the heap belongs to: it is passed over when that is over."""
-
-    __slots__ = ("over",)
-
-    def __init__(self) -> None:
-        self.over = False
 
 
 class World:
@@ -75,17 +67,17 @@ class World:
         store: MemoryStore | None = None,
         calibrated: bool = False,
     ) -> None:
-        self.at = self._start = start
-        self._jitter, self._lag, self._cold, self._calibrated = jitter, lag, cold, calibrated
-        self._warm_at: dict[str, float] = {}
+        self._start, self._time = start, Timeline(start)
+        self._at = self._time.at
+        self._lag, self._calibrated = lag, calibrated
         self.store = store or MemoryStore(clock=lambda: self.at)
         self.engine = Engine(catalog, installed(), store=self.store, seed=seed)
-        self._upstream, self._random = upstream, Random(seed)  # noqa: S311  a simulation, not a secret
-        self._heap: list[tuple[float, int, Callable[[], None], Exchange | _Timer | None]] = []
-        self._order = 0
+        self._random = Random(seed)  # noqa: S311  a simulation, not a secret
+        self.report = Report()
+        self._network = Network(self._time, self.store, upstream, self._random, self.report, jitter, cold)
         self._sum = hashlib.sha256()
         self._told: dict[str, list[Event]] = {}
-        self._waits: dict[type, Callable[[_Running, Any], None]] = {
+        self._waits: dict[type, Callable[[Running, Any], None]] = {
             c.Sleep: self._sleep,
             c.Redeem: self._redeem,
             c.Call: self._call,
@@ -110,7 +102,11 @@ class World:
             c.MayRetry: lambda _: health.may_retry(self.at),
             c.Glance: lambda command: store_.glance(command.options),
         }
-        self.report = Report()
+
+    @property
+    def at(self) -> float:
+        """The present instant."""
+        return self._time.now
 
     def run(self, arrivals: Iterable[Arrival], *, story: int | None = None) -> Report:
         """Let every request in at its time and run until all are done. `story`: keep the events of the nth request, from 0."""
@@ -119,12 +115,7 @@ class World:
         for number, arrival in enumerate(arrivals):
             self._at(self._start + arrival.at, partial(self._begin, str(number), arrival))
             self.report.offered += 1
-        heap = self._heap
-        while heap:
-            at, _, happen, owner = heapq.heappop(heap)
-            if owner is None or not owner.over:
-                self.at = max(self.at, at)  # who sleeps until an instant that is past wakes now
-                happen()
+        self._time.run()
         self.report.checksum = self._sum.hexdigest()[:16]
         return self.report
 
@@ -132,16 +123,12 @@ class World:
         """All that happened to the nth request, in order, if `run` was told to keep it."""
         return self._told[str(number)]
 
-    def _at(self, at: float, happen: Callable[[], None], owner: Exchange | _Timer | None = None) -> None:
-        self._order += 1
-        heapq.heappush(self._heap, (at, self._order, happen, owner))
-
     # --- requests ----------------------------------------------------------------------------------------------------
 
     def _begin(self, ident: str, arrival: Arrival) -> None:
         work = self._work(ident, arrival)
         flow = stream(work, _REQUEST) if arrival.streamed else run(work, _REQUEST)
-        running = _Running(ident, arrival, flow, self.at)
+        running = Running(ident, arrival, flow, self.at)
         if arrival.leaves is not None:
             self._at(self.at + arrival.leaves, partial(self._leave, running))
         self._step(running, None)
@@ -169,7 +156,7 @@ class World:
             stream_break=policy.stream_break,
         )
 
-    def _leave(self, running: _Running) -> None:
+    def _leave(self, running: Running) -> None:
         """The caller goes away, wherever its request is."""
         if running.turn >= 0:
             if running.exchange is not None:
@@ -177,7 +164,7 @@ class World:
             running.turn += 1
             self._step(running, None, c.Abandoned())
 
-    def _wait(self, running: _Running) -> Callable[..., None]:
+    def _wait(self, running: Running) -> Callable[..., None]:
         """What goes on with a flow when its wait is over. Only the first call does."""
         running.turn += 1
         turn = running.turn
@@ -189,7 +176,7 @@ class World:
 
         return resume
 
-    def _step(self, running: _Running, value: Any, error: BaseException | None = None) -> None:
+    def _step(self, running: Running, value: Any, error: BaseException | None = None) -> None:
         """Answer a flow's commands until it has to wait for something, or ends."""
         flow = running.flow
         try:
@@ -212,7 +199,7 @@ class World:
             raise
         running.turn = -1
 
-    def _answer(self, running: _Running, command: c.Command) -> object:
+    def _answer(self, running: Running, command: c.Command) -> object:
         match command:
             case c.Emit(event):
                 self._tell(running, event)
@@ -221,9 +208,7 @@ class World:
                 running.given.append(chunk.text)
                 return None
             case c.Start(call):
-                return c.Pending(
-                    self._exchange(running, call.reservation.id, call.reservation.deployment, call.timeout)
-                )
+                return c.Pending(self._exchange(running, call))
             case c.CallOff(pending):
                 for each in pending:
                     each.exchange.leave(self.at)
@@ -231,7 +216,7 @@ class World:
             case _:
                 return self._instant[type(command)](command)
 
-    def _tell(self, running: _Running, event: Event) -> None:
+    def _tell(self, running: Running, event: Event) -> None:
         told = self._told.get(running.id)
         if told is not None:
             told.append(event)
@@ -241,7 +226,7 @@ class World:
                 self.engine.calibration(event)
             self._sum.update(f"{running.id} {event.deployment} {event.at:.6f};".encode())
 
-    def _answered(self, running: _Running, result: Result) -> None:
+    def _answered(self, running: Running, result: Result) -> None:
         report, seconds = self.report, self.at - running.began
         report.answered += 1
         report.waited += result.waited
@@ -249,21 +234,28 @@ class World:
         report.seconds.append(seconds)
         report.continued += result.continued > 0
         report.late += running.arrival.patience is not None and seconds > running.arrival.patience
-        if running.arrival.streamed and "".join(running.given) != whole(self._pieces(running)):
+        if running.arrival.streamed and "".join(running.given) != whole(pieces(running.arrival)):
             report.garbled.append((int(running.id), "".join(running.given)))
 
     def _let_in(self, command: c.Begin) -> object:
         self.report.panics += command.forced
         return self.engine.health.begin(command.reservation, self.at, forced=command.forced, streamed=command.streamed)
 
+    def _exchange(self, running: Running, command: c.Call | c.Open) -> Exchange:
+        reservation, request = command.reservation, command.request
+        deployment, arrival = self.engine.catalog.deployments[reservation.deployment], running.arrival
+        streamed = isinstance(command, c.Open)
+        timeout = command.timeouts.total if isinstance(command, c.Open) else command.timeout
+        return self._network.exchange(arrival, reservation.id, deployment, timeout, request, streamed=streamed)
+
     # --- waits -------------------------------------------------------------------------------------------------------
 
-    def _sleep(self, running: _Running, command: c.Sleep) -> None:
+    def _sleep(self, running: Running, command: c.Sleep) -> None:
         self._at(command.until + self._random.random() * self._lag, self._wait(running))
 
-    def _redeem(self, running: _Running, command: c.Redeem) -> None:
+    def _redeem(self, running: Running, command: c.Redeem) -> None:
         resume = self._wait(running)
-        turn, done = running.turn, _Timer()
+        turn, done = running.turn, Timer()
 
         def again() -> None:
             done.over = True
@@ -273,9 +265,8 @@ class World:
         self.store.watch(command.ticket.id, lambda: self._at(self.at, again, done))
         self._at(max(self.at, command.ticket.check_at), again, done)
 
-    def _call(self, running: _Running, command: c.Call) -> None:
-        reservation = command.reservation
-        exchange = self._exchange(running, reservation.id, reservation.deployment, command.timeout, command.request)
+    def _call(self, running: Running, command: c.Call) -> None:
+        exchange = self._exchange(running, command)
         resume, running.exchange = self._wait(running), exchange
 
         def heard() -> None:
@@ -286,8 +277,8 @@ class World:
 
         exchange.heard = heard
 
-    def _race(self, running: _Running, command: c.Race) -> None:
-        resume, timer = self._wait(running), _Timer()
+    def _race(self, running: Running, command: c.Race) -> None:
+        resume, timer = self._wait(running), Timer()
 
         def heard() -> None:
             ended = [p for p in command.pending if p.exchange.end is not None]
@@ -307,12 +298,11 @@ class World:
         if any(p.exchange.end is not None for p in command.pending):
             self._at(self.at, heard, timer)
 
-    def _open(self, running: _Running, command: c.Open) -> None:
-        reservation, waits = command.reservation, command.timeouts
-        total, request = waits.total, command.request
-        exchange = self._exchange(running, reservation.id, reservation.deployment, total, request, streamed=True)
-        resume, running.exchange, timer = self._wait(running), exchange, _Timer()
-        self._late(exchange, timer, waits.first, "no chunk")
+    def _open(self, running: Running, command: c.Open) -> None:
+        waits = command.timeouts
+        exchange = self._exchange(running, command)
+        resume, running.exchange, timer = self._wait(running), exchange, Timer()
+        self._network.late(exchange, timer, waits.first, "no chunk")
 
         def heard() -> None:
             if exchange.came and not timer.over:
@@ -325,9 +315,9 @@ class World:
 
         exchange.heard = heard
 
-    def _relay(self, running: _Running, command: c.Relay) -> None:
+    def _relay(self, running: Running, command: c.Relay) -> None:
         exchange, between = command.opened.rest
-        resume, timer, longest, last = self._wait(running), _Timer(), 0.0, self.at
+        resume, timer, longest, last = self._wait(running), Timer(), 0.0, self.at
 
         def hand(chunk: Chunk) -> None:
             running.given.append(command.observe(chunk).text)
@@ -349,8 +339,8 @@ class World:
             elif exchange.end is not None:
                 resume(longest)
             else:
-                timer = _Timer()
-                self._late(exchange, timer, between, "silence")
+                timer = Timer()
+                self._network.late(exchange, timer, between, "silence")
 
         def first() -> None:
             exchange.came.extendleft(reversed(command.opened.head))
@@ -358,78 +348,6 @@ class World:
             heard()
 
         self._at(self.at, first, timer)
-
-    # --- on the wire -------------------------------------------------------------------------------------------------
-
-    def _exchange(
-        self,
-        running: _Running,
-        reservation_id: str,
-        to: str,
-        timeout: float,
-        request: Request = _REQUEST,
-        *,
-        streamed: bool = False,
-    ) -> Exchange:
-        deployment = self.engine.catalog.deployments[to]
-        exchange = Exchange(deployment, reservation_id)
-        if streamed:
-            exchange.words = texts(request, self._pieces(running))
-        self._late(exchange, exchange, timeout, "no answer")
-        warm_at = self._warm_at.setdefault(deployment.provider.name, self.at + self._cold)
-        departs = partial(self._depart, running, exchange)
-        if warm_at > self.at:
-            self._at(warm_at, departs, exchange)
-        else:
-            departs()
-        return exchange
-
-    def _pieces(self, running: _Running) -> int:
-        return max(2, min(PIECES, running.arrival.used // 20))
-
-    def _late(self, exchange: Exchange, owner: Exchange | _Timer, seconds: float, what: str) -> None:
-        text = f"{exchange.deployment.id}: {what} within {seconds:.3f} s"
-        error = ProviderError(text, Failure("timeout", message=text))
-        self._at(self.at + seconds, lambda: exchange.ends(error, self.at), owner)
-
-    def _depart(self, running: _Running, exchange: Exchange) -> None:
-        self.store.sent(exchange.reservation)
-        self._at(self.at + self._random.uniform(*self._jitter), partial(self._arrive, running, exchange), exchange)
-
-    def _arrive(self, running: _Running, exchange: Exchange) -> None:
-        deployment, arrival, random = exchange.deployment, running.arrival, self._random
-        verdict = self._upstream.arrive(self.at, deployment, arrival)
-        exchange.finished = verdict.finished
-        end: Answer | ProviderError
-        if verdict.refusal is not None:
-            self.report.refusals += 1
-            self.report.refused_by[deployment.id] += 1
-            end = ProviderError(f"{deployment.id}: {verdict.refusal.message}", verdict.refusal)
-            end.request_sent = verdict.reached
-        else:
-            end = Answer("", finish_reason="stop", usage=Usage(arrival.input_tokens, arrival.used))
-        if exchange.words:
-            self._send_chunks(exchange, verdict, end, Usage(arrival.input_tokens, arrival.used))
-        if verdict.seconds < float("inf"):
-            back = random.uniform(*self._jitter)
-            self._at(self.at + verdict.seconds, partial(self._out, exchange, end, back), exchange)
-
-    def _out(self, exchange: Exchange, end: Answer | ProviderError, back: float) -> None:
-        """An answer leaves its provider, whose seat is free from now."""
-        finished, exchange.finished = exchange.finished, None
-        if finished is not None:
-            finished(self.at)
-        self._at(self.at + back, lambda: exchange.ends(end, self.at), exchange)
-
-    def _send_chunks(self, exchange: Exchange, verdict: Verdict, end: Answer | ProviderError, usage: Usage) -> None:
-        """The chunks of an answer, evenly over its seconds; of one that breaks off or falls silent, the first ones."""
-        words, whole_ = exchange.words, isinstance(end, Answer) and verdict.chunks is None
-        count = len(words) if whole_ else min(verdict.chunks or 0, len(words) - 1)
-        seconds = verdict.seconds if verdict.pace is None else verdict.pace
-        for n in range(count):
-            last = whole_ and n == count - 1
-            chunk = Chunk(words[n], finish_reason="stop", usage=usage) if last else Chunk(words[n])
-            self._at(self.at + seconds * (n + 1) / (len(words) + 1), partial(exchange.comes, chunk), exchange)
 
 
 def _no_end(exchange: Exchange) -> ProviderError:

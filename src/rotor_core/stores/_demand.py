@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
-from rotor_core._ledger import Ask, Demand
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask
 from rotor_core._state.fit import earliest
 
 if TYPE_CHECKING:
@@ -82,16 +83,19 @@ class Least:
     `_RENEW` asks it is raised again to what those asks were.
     """
 
-    __slots__ = ("_asks", "_recent", "amounts", "parts")
+    __slots__ = ("_asks", "_last", "_last_parts", "_recent", "amounts", "parts")
 
     def __init__(self, demand: Demand) -> None:
         self._asks = 0
-        self._recent = self.parts = _parts(demand.least())
+        self._recent = self.parts = self._last_parts = _parts(demand.least())
+        self._last = demand
         self.amounts = Amounts(_demand(self.parts), None)
 
     def lowered_by(self, demand: Demand) -> bool:
         """Take note of a demand; whether it is smaller than all lately seen."""
-        parts = _parts(demand.least())
+        if demand is not self._last:  # a request that failed somewhere asks again with the same one
+            self._last, self._last_parts = demand, _parts(demand.least())
+        parts = self._last_parts
         if parts != self._recent:
             self._recent = _smaller(parts, self._recent)
         self._asks += 1

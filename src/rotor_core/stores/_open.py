@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rotor_core._ledger import Ask, Correct, Demand, Reservation, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Correct, Reservation, Used
 from rotor_core._model import Price
 from rotor_core.stores._index import Entry
 from rotor_core.stores._meters import Gate, Meter

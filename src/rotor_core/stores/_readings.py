@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import inf
 
-from rotor_core._ledger import Demand, LimitReading, Option, OptionReading
+from rotor_core._demand import Demand
+from rotor_core._ledger import LimitReading, Option, OptionReading
 from rotor_core._state.fit import earliest
 from rotor_core.stores._meters import Gate, Meter
 from rotor_core.stores._open import Open

@@ -15,13 +15,13 @@ from threading import RLock
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from rotor_core._demand import Demand
 from rotor_core._errors import StoreError
 from rotor_core._ledger import (
     Ask,
     Block,
     Change,
     Correct,
-    Demand,
     Drop,
     Grant,
     Hold,
@@ -395,7 +395,6 @@ class RedisLedger:
 
     def _order(self, plan: Plan) -> PlanOrder:
         with self._lock:
-            found = self._plans.get(plan)
-            if found is None:
+            if (found := self._plans.get(plan)) is None:
                 found = self._plans[plan] = PlanOrder(plan)
             return found

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 """How long a connection, or an answer, is waited for."""
+CONNECTIONS = 50
+"""At once, of each client. Who finds them all in use waits for one: a round trip is short, and that is no outage."""
+IN_USE = 5.0
+"""Seconds that a thread waits for one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ class Transport:
         with self._lock:
             if self._client is None:
                 retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-                kind: Any = redis.Redis
-                self._client = kind.from_url(self._url, **_OPTIONS, retry=retry)
+                kind: Any = redis.BlockingConnectionPool
+                pool: Any = kind.from_url(self._url, **_OPTIONS, timeout=IN_USE, retry=retry)
+                self._client = redis.Redis.from_pool(pool)
             return self._client
 
     def call(self, call: Call) -> bytes:
@@ -132,8 +137,9 @@ def _async_client(url: str) -> Any:
     from redis.backoff import NoBackoff  # noqa: PLC0415
 
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    kind: Any = redis.asyncio.Redis
-    return kind.from_url(url, **_OPTIONS, retry=retry)
+    kind: Any = redis.asyncio.BlockingConnectionPool
+    # A busy loop is no outage either, so this wait is bounded by what is patient with busy loops: see `Steady`.
+    return redis.asyncio.Redis.from_pool(kind.from_url(url, **_OPTIONS, timeout=None, retry=retry))
 
 
 async def _end(client: Any) -> None:
@@ -144,7 +150,11 @@ def _leave(_: Any) -> None:
     """Of a loop that is closed nothing more can be run."""
 
 
-_OPTIONS: dict[str, Any] = {"socket_connect_timeout": SECONDS, "socket_timeout": SECONDS}
+_OPTIONS: dict[str, Any] = {
+    "socket_connect_timeout": SECONDS,
+    "socket_timeout": SECONDS,
+    "max_connections": CONNECTIONS,
+}
 
 
 def _data(reply: Any) -> bytes:

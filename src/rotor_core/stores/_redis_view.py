@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from rotor_core._ledger import Demand, LimitReading, LimitRecord, Option, OptionReading
+from rotor_core._demand import Demand
+from rotor_core._ledger import LimitReading, LimitRecord, Option, OptionReading
 from rotor_core._model import Limit
 from rotor_core.stores._meters import at_a_time
 from rotor_core.stores._redis_words import Known, record_of, valued

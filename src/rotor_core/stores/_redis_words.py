@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
-from rotor_core._ledger import Demand, LimitRecord, Option, Reservation
+from rotor_core._demand import Demand
+from rotor_core._ledger import LimitRecord, Option, Reservation
 from rotor_core._model import Limit
 from rotor_core.stores._meters import at_a_time
 from rotor_core.stores._redis_wire import pack

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from rotor_core._ledger import Demand, LimitRecord, Reservation
+from rotor_core._demand import Demand
+from rotor_core._ledger import LimitRecord, Reservation
 from rotor_core._model import Limit, Price
 from rotor_core.stores._handing import keep, unhold
 from rotor_core.stores._kin import merge

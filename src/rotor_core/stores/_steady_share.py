@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from math import floor
 from typing import Final
 
-from rotor_core._ledger import Ask, Demand, Option, OptionReading
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Option, OptionReading
 from rotor_core._model import BoundLimit, Limit
 from rotor_core.stores._meters import at_a_time
 

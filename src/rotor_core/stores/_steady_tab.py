@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Final
 
-from rotor_core._ledger import Demand, Option, Plan, Reservation, Standing, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Option, Plan, Reservation, Standing, Tier, Used
 from rotor_core._model import BoundLimit, Limit, Price
 from rotor_core._state.window import Guards
 from rotor_core.stores._open import Open, actual_amounts

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Tier, Used
 from rotor_core._model import BoundLimit, Limit
 from rotor_core.stores.base import Store
 from rotor_core.testing._suite_made import ask, at_a_time, granted, instant, option, per_minute, plan, refused, taken

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rotor_core._ledger import Ask, Demand, Grant, Option, Plan, Refusal, Reservation, Tier
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Grant, Option, Plan, Refusal, Reservation, Tier
 from rotor_core._model import BoundLimit, Limit
 from rotor_core.stores.base import Store
 from rotor_core.testing.plans import DYADIC, alike

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rotor_core._ledger import Demand, Option, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Option, Used
 from rotor_core._model import BoundLimit, Limit, Price
 
 

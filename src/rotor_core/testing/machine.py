@@ -21,7 +21,8 @@ from math import inf
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rotor_core._ledger import NOTHING_USED, Ask, Demand, Grant, Option, Plan, Reservation, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import NOTHING_USED, Ask, Grant, Option, Plan, Reservation, Used
 from rotor_core._model import BoundLimit
 from rotor_core._state.window import Guards
 from rotor_core.stores.base import Store

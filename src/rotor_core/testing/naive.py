@@ -17,6 +17,7 @@ known from the start: what is counted is never less, so no grant is earlier than
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -40,7 +41,7 @@ class Charge:
         self.at, self.amount, self.mark = at, amount, 0.0
 
 
-class Naive:
+class Naive(ABC):
     """A window of time: the list of charges, and what all kinds do alike."""
 
     def __init__(self, limit: Limit, guards: Guards) -> None:
@@ -56,12 +57,12 @@ class Naive:
                 return instant
         raise AssertionError("every window has room some day")
 
+    @abstractmethod
     def instants(self, now: float, t: float, amount: float) -> Iterable[float]:
         """Every instant after `t` at which room may appear."""
-        raise NotImplementedError
 
-    def room(self, now: float, t: float, amount: float) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def room(self, now: float, t: float, amount: float) -> bool: ...
 
     def charge(self, now: float, at: float, amount: float) -> Charge:  # noqa: ARG002  a bucket looks at the time
         found = Charge(at, amount)
@@ -74,14 +75,14 @@ class Naive:
     def move(self, now: float, charge: Charge) -> None:
         charge.at = now
 
-    def holds(self, now: float) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def holds(self, now: float) -> bool: ...
 
-    def used(self, now: float) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def used(self, now: float) -> float: ...
 
-    def resets_at(self, now: float) -> float | None:
-        raise NotImplementedError
+    @abstractmethod
+    def resets_at(self, now: float) -> float | None: ...
 
 
 class Rolling(Naive):

@@ -13,7 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rotor_core._ledger import NOTHING_USED, Demand, Option, Plan, Standing, Tier, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import NOTHING_USED, Option, Plan, Standing, Tier, Used
 from rotor_core._model import BoundLimit, Limit, Price
 from rotor_core.testing.hands import START
 

@@ -22,7 +22,8 @@ from itertools import product
 from math import inf, nextafter
 from typing import NamedTuple
 
-from rotor_core._ledger import Ask, Demand, Grant, Option, Refusal, Reservation, Ticket, Used
+from rotor_core._demand import Demand
+from rotor_core._ledger import Ask, Grant, Option, Refusal, Reservation, Ticket, Used
 from rotor_core._model import SECONDS, BoundLimit
 from rotor_core._state.window import Guards
 from rotor_core.testing.amounts import amount_used, at_a_time, counts_calls, timed

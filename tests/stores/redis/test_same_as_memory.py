@@ -7,7 +7,8 @@ from random import Random
 import pytest
 from tests.stores.made import ask, at_a_time, in_order, option, plan
 
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Demand, Expected, Reservation, Ticket, Tier, Used
+from rotor_core._demand import Demand, Expected
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Reservation, Ticket, Tier, Used
 from rotor_core._model import BoundLimit, Limit, Price
 from rotor_core.stores.memory import MemoryStore
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.stores.made import START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
@@ -321,6 +322,28 @@ async def test_both_faces_are_one_ledger(make, hands):
     await store.areset([a], windows=True)
     assert (await store.aread([a]))[0].resting is None
     await store.aclose()
+
+
+async def test_any_number_of_requests_ask_at_once_over_a_few_connections(make, server, hands):
+    store, of = make(clock=hands), plan(option("a", rpm(1000)))
+
+    grants = await asyncio.gather(*(store.areserve(ask(of)) for n in range(500)))
+
+    assert all(isinstance(grant, Reservation) for grant in grants)
+    assert server.client().info("clients")["connected_clients"] < 100
+
+
+def test_any_number_of_threads_ask_at_once_over_a_few_connections(make, hands):
+    store, of, together = make(clock=hands), plan(option("a", rpm(1000))), threading.Barrier(150)
+
+    def one(_):
+        together.wait(20)
+        return store.reserve(ask(of))
+
+    with ThreadPoolExecutor(150) as pool:
+        grants = list(pool.map(one, range(150)))
+
+    assert all(isinstance(grant, Reservation) for grant in grants)
 
 
 def test_every_event_loop_has_connections_of_its_own(make, hands):

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rotor_core._outcome import Answer, Usage
-from rotor_core.adapters import openai_wire
 from rotor_core.adapters.json_values import EMPTY, count, is_object, kind, name, rows, string, table
+from rotor_core.adapters.openai_calls import tool_calls_of
 from rotor_core.adapters.wire import WireError
 
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
@@ -30,7 +30,7 @@ def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     said = [spoken(part) for part in parts]
     return Answer(
         "".join(text for text, _ in said),
-        openai_wire.tool_calls_of(message.get("tool_calls")),
+        tool_calls_of(message.get("tool_calls"), name(body.get("id"))),
         "".join(thought for _, thought in said) + string(message.get("tool_plan")),
         finish,
         usage_of(body),

@@ -1,8 +1,9 @@
 """A request in OpenAI's shapes as Cohere's chat API v2 wants it. Pure; nothing of the request is changed.
 
 Cohere refuses every field that it does not know, wherever it stands, so that the history is made plain (`history`) and
-tools are written anew from what it knows. Where OpenAI's scale is wider than Cohere's, the nearest that Cohere takes is sent; what has no counterpart
-and changes nothing essential is left out (`_LEFT_OUT`); what would be lost in silence is refused (`UnfitError`).
+tools are written anew from what it knows. Where OpenAI's scale is wider than Cohere's, the nearest that Cohere takes is
+sent; what has no counterpart and changes nothing of the answer is left out; what would be lost in silence is refused
+(`UnfitError`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,14 @@ from typing import Any, Final
 from rotor_core._model import Model
 from rotor_core._request import Request
 from rotor_core.adapters.history import Manner, neutral
-from rotor_core.adapters.parts import mapping
+from rotor_core.adapters.media import mapping
+from rotor_core.adapters.parameters import fitted
 from rotor_core.adapters.wire import UnfitError
 
 _OURS: Final = frozenset({"model", "messages", "stream", "tools", "tool_choice", "response_format"})
 """What `params` may not set: it is decided before the wire."""
-_LEFT_OUT: Final = frozenset(
-    {
-        "metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier", "service_tier", "store", "stream_options",
-        "top_logprobs", "user", "verbosity",
-    }
-)  # fmt: skip
-"""What OpenAI takes and Cohere has nothing of. `parallel_tool_calls`: its models decide that themselves."""
+_TAKEN: Final = frozenset({"logprobs"})
+"""Of OpenAI's parameters that not everybody has (its SDK 7.3.1, 2026-11). Beside the tokens of an answer it tells no likelier ones."""
 _RENAMED: Final[Mapping[str, str]] = MappingProxyType(
     {"max_completion_tokens": "max_tokens", "top_p": "p", "top_k": "k", "stop": "stop_sequences"}
 )
@@ -186,12 +183,12 @@ def _response_format(wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | No
 def _params(model: Model, params: Mapping[str, Any]) -> dict[str, Any]:
     """Cohere's own params pass as they stand, OpenAI's under Cohere's names."""
     found: dict[str, Any] = {}
-    for key, value in params.items():
-        if key in _OURS or key in _LEFT_OUT or value is None:
+    for key, value in fitted(params, _TAKEN).items():
+        if key in _OURS or value is None:
             continue
         if key == "reasoning_effort":
             found |= _thinking(model, str(value))
-        elif not _means_nothing(key, value):
+        else:
             name = _RENAMED.get(key, key)
             found[name] = _fitted(name, value)
     if not found.get("stop_sequences", True):
@@ -200,15 +197,6 @@ def _params(model: Model, params: Mapping[str, Any]) -> dict[str, Any]:
         if found.get(name, 1) == 0:
             del found[name]
     return found
-
-
-def _means_nothing(key: str, value: Any) -> bool:
-    """Whether it asks for what is given anyhow. Raises `UnfitError` for what Cohere has nothing of."""
-    if key == "n" and value != 1:
-        raise UnfitError(f"Cohere gives one answer to a request, and n is {value}")
-    if key == "logit_bias" and value:
-        raise UnfitError("Cohere takes no logit_bias")
-    return key in {"n", "logit_bias"}
 
 
 def _fitted(name: str, value: Any) -> Any:

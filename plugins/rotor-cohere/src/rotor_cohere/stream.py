@@ -13,7 +13,8 @@ from rotor_cohere import answer
 from rotor_core._outcome import Chunk, ToolCallDelta, Usage
 from rotor_core.adapters.event_reader import EventReader
 from rotor_core.adapters.json_values import EMPTY, is_list, name, string, table
-from rotor_core.adapters.openai_wire import arguments_of, load
+from rotor_core.adapters.openai_calls import arguments_of
+from rotor_core.adapters.openai_wire import load
 from rotor_core.adapters.sse import ServerSentEvent
 from rotor_core.adapters.wire import WireError
 

@@ -26,11 +26,13 @@ from rotor_gemini.media import Part, parts_of
 Content = dict[str, Any]
 
 _PLAIN: Final = Manner(
-    understands=frozenset({"google"}), developer=True, names=False, images_in_results=True, tool_id=lambda given: given
+    understands=frozenset({"google"}), developer=True, names=False, media_in_results=True, tool_id=lambda given: given
 )
 """What of a history Gemini's own calls need: their signatures, and their ids as Google gave them."""
 UNSIGNED: Final = "skip_thought_signature_validator"
 _BEGINNING: Final = "(The conversation goes on from this answer.)"
+_NESTED: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+"""What a function's response may hold (Google's page on function calling, multimodal responses, 2026); the rest stands beside it."""
 _EXACT: Final = 2**53
 """Whole numbers up to this are what Google's numbers hold; a result with a larger one is sent as text."""
 
@@ -130,7 +132,7 @@ class Conversation:
         """One function's response, and what of its result has to stand beside it."""
         text = "\n".join(part["text"] for part in result if "text" in part)
         media = [part for part in result if "text" not in part]
-        nested = [part for part in media if "inlineData" in part] if self._generation.nested_media else []
+        nested = [part for part in media if _may_be_nested(part)] if self._generation.nested_media else []
         response: Part = {"id": call.id, "name": call.name, "response": _outcome(text)}
         if nested:
             response["parts"] = nested
@@ -148,6 +150,10 @@ class Conversation:
             self.contents, self.system = [{"role": "user", "parts": self.system}], []
         if self.contents[0]["role"] == "model":
             self.contents.insert(0, {"role": "user", "parts": [{"text": _BEGINNING}]})
+
+
+def _may_be_nested(part: Part) -> bool:
+    return part.get("inlineData", {}).get("mimeType") in _NESTED
 
 
 def _responds(content: Content) -> bool:

@@ -15,14 +15,18 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
+from rotor_core.adapters.wire import UnfitError
+
 _NAME: Final = re.compile(r"(gemini|gemma)-(\d+)(?:\.(\d+))?")
 _NEWEST: Final = 9900
 """Versions are compared as 100 times the first number and the second: 3.6 is 306."""
 
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
-    {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576}
+    {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
 )
 """Tokens of thinking for an effort, where thinking is measured in tokens: the figures of Google's OpenAI-compatible endpoint."""
+_AS_IT_IS: Final = ("", "auto", "default")
+"""What other services call a model's own effort."""
 _LEAST_OF_PRO: Final = 128
 """Tokens: Gemini 2.5 Pro always thinks."""
 
@@ -44,16 +48,19 @@ class Generation:
     _medium: bool = True
     _pro: bool = False
 
-    def thinking_config(self, effort: str) -> dict[str, Any]:
+    def thinking_config(self, effort: Any) -> dict[str, Any]:
         """`thinkingConfig` for OpenAI's `reasoning_effort`; empty where the model knows no such thing.
 
-        An effort that it does not have becomes the next one that it has; whoever asks for thinking is shown it.
+        An effort that it does not have becomes the next one that it has; whoever asks for thinking is shown it. Raises
+        `UnfitError` for what is no effort at all.
         """
-        if self.thinking is None:
+        if self.thinking is None or effort in _AS_IT_IS:
             return {}
         none = effort == "none"
+        if not none and effort not in _BUDGETS:
+            raise UnfitError(f"`reasoning_effort` is {effort!r}: it is one of none, {', '.join(_BUDGETS)}")
         if self.thinking == "budget":
-            budget = (_LEAST_OF_PRO if self._pro else 0) if none else _BUDGETS.get(effort, _BUDGETS["medium"])
+            budget = (_LEAST_OF_PRO if self._pro else 0) if none else _BUDGETS[effort]
             return {"thinkingBudget": budget, "includeThoughts": not none}
         return {"thinkingLevel": self._level(effort), "includeThoughts": not none}
 

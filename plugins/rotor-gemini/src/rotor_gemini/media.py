@@ -15,6 +15,8 @@ from rotor_core.adapters.wire import UnfitError
 Part = dict[str, Any]
 
 _AUDIO: Final = {"mp3": "audio/mp3", "wav": "audio/wav"}
+_SCHEME: Final = 10
+"""Characters in which a URL's `://` comes, if it is one."""
 
 
 def parts_of(content: object) -> list[Part]:
@@ -34,11 +36,13 @@ def _part(part: Mapping[str, Any]) -> Part:
             audio = fields(part.get("input_audio"))
             form = string(audio.get("format")) or "wav"
             return _inline(_AUDIO.get(form, f"audio/{form}"), string(audio.get("data")), "an audio part")
+        case "audio_url" | "video_url" as kind:
+            return _by_url(string(fields(part.get(kind)).get("url")), f"a {kind!r} part")
         case "file":
             return _file(fields(part.get("file")))
         case kind:
             raise UnfitError(
-                f"a content part of type {kind!r} has no form in Gemini's API: use text, image_url, input_audio or file"
+                f"a content part of type {kind!r} has no form in Gemini's API: use text, image_url, input_audio, audio_url, video_url or file"
             )
 
 
@@ -47,7 +51,7 @@ def _file(file: Mapping[str, Any]) -> Part:
     if uri := string(file.get("file_id")) or string(file.get("file_uri")):
         return _by_url(uri, "a file")
     data = string(file.get("file_data"))
-    if data.startswith("data:"):
+    if data.startswith("data:") or "://" in data[:_SCHEME]:
         return _by_url(data, "a file")
     kind = mimetypes.guess_type(string(file.get("filename")))[0] or "application/pdf"
     return _inline(kind, data, "a file")

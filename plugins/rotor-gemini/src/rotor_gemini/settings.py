@@ -1,8 +1,8 @@
 """Everything of a request but its messages, in Gemini's words: tools, the form of the answer, parameters. Pure.
 
 Parameters by OpenAI's names are translated; Google's own names, in camelCase or with underscores, go to their place as
-they stand (`thinkingConfig`, `safetySettings`, `cachedContent` ..., or a whole `generationConfig`), and win. What only
-concerns the bookkeeping of another service is passed over (`user`, `metadata`, `store`, `stream_options` ...), so is
+they stand (`thinkingConfig`, `safetySettings`, `cachedContent` ..., or a whole `generationConfig`), and win. What of
+OpenAI's parameters changes nothing of the answer is passed over (`rotor_core.adapters.parameters`); so is
 `parallel_tool_calls`, which Gemini cannot be told. Anything else is refused, by name: it would change the answer.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, Final
 from rotor_core._policy.content import fields, items
 from rotor_core._request import Request
 from rotor_core.adapters.json_values import string
+from rotor_core.adapters.parameters import fitted
 from rotor_core.adapters.wire import UnfitError
 from rotor_gemini.generations import Generation
 from rotor_gemini.schema import cleaned, is_mapping
@@ -43,12 +44,11 @@ _GENERATION: Final = frozenset(
 )  # fmt: skip
 _BESIDE: Final = frozenset({"cachedContent", "labels", "safetySettings", "toolConfig"})
 """Google's own names, in `generationConfig` and beside it."""
-_PASSED_OVER: Final = frozenset(
-    {
-        "metadata", "model", "messages", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention",
-        "safety_identifier", "store", "stream", "stream_options", "user", "verbosity",
-    }
-)  # fmt: skip
+_TAKEN: Final = frozenset({"logprobs", "modalities", "n", "service_tier", "top_logprobs"})
+"""Of OpenAI's parameters that not everybody has, those that are translated here."""
+_TIERS: Final = frozenset({"flex", "priority", "standard"})
+"""By google-genai 3.4.0 (2026-11); OpenAI's others are what a request without a tier gets."""
+_PASSED_OVER: Final = frozenset({"model", "messages", "stream"})
 _READ_ELSEWHERE: Final = frozenset(
     {"stop", "n", "reasoning_effort", "include_reasoning", "response_format", "modalities", "service_tier", "generationConfig"}
 )  # fmt: skip
@@ -62,7 +62,7 @@ _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.:-]{0,127}", re.ASCII)
 
 def settings_of(request: Request, generation: Generation) -> dict[str, Any]:
     """The body without its contents. Raises `UnfitError` for what Gemini cannot be told."""
-    params = {name: value for name, value in request.params.items() if value is not None}
+    params = {name: value for name, value in fitted(request.params, _TAKEN).items() if value is not None}
     config = _config(params, generation)
     wanted = request.response_format if request.response_format is not None else params.get("response_format")
     config |= _form(wanted)
@@ -94,7 +94,7 @@ def _config(params: Mapping[str, Any], generation: Generation) -> dict[str, Any]
         config["stopSequences"] = stops
     if params.get("n", 1) != 1:
         config["candidateCount"] = params["n"]
-    if (effort := params.get("reasoning_effort")) and (thinking := generation.thinking_config(str(effort))):
+    if thinking := generation.thinking_config(params.get("reasoning_effort", "")):
         config["thinkingConfig"] = thinking
     shown = params.get("include_reasoning")
     if shown is not None and generation.thinking is not None:
@@ -118,8 +118,12 @@ def _refuse_unknown(params: Mapping[str, Any]) -> None:
 
 
 def _own(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters under Google's own names, in camelCase."""
-    return {_camel(name): value for name, value in params.items() if name not in _TRANSLATED}
+    """The parameters under Google's own names, in camelCase; `generationConfig` is all that either spelling of it says."""
+    own = {_camel(name): value for name, value in params.items() if name not in _TRANSLATED}
+    given = (fields(params.get(name)) for name in ("generation_config", "generationConfig"))
+    if config := {_camel(name): value for one in given for name, value in one.items()}:
+        own["generationConfig"] = config
+    return own
 
 
 def _camel(name: str) -> str:
@@ -132,8 +136,7 @@ def _stops(stop: Any) -> list[Any]:
 
 
 def _tier(tier: Any) -> str | None:
-    """OpenAI's `auto` and `default` are what a request without a tier gets."""
-    return None if tier in (None, "auto", "default") else str(tier)
+    return tier if isinstance(tier, str) and tier in _TIERS else None
 
 
 # ---- the form of the answer ---------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 Rules of Groq's API reference and its SDK 1.7.0 (2026-11): `reasoning_format` is for models that think in the text
 (Qwen), `include_reasoning` for gpt-oss, and the two exclude each other; `raw` goes with neither tools nor JSON; gpt-oss
-cannot but think; `logprobs`, `top_logprobs` and names in messages are refused; `max_tokens` is an old name.
+cannot but think; one answer to a request, no `logit_bias`, no `logprobs`, and no names in messages; `max_tokens` is an
+old name. A property that it does not know (`store`, `prompt_cache_key`) is refused with status 400 (public issues, 2024-12
+to 2026-07). Of content parts it takes images and documents of its own form.
 """
 
 from __future__ import annotations
@@ -15,12 +17,10 @@ from rotor_core._request import Request
 from rotor_core.adapters import openai_wire
 from rotor_core.adapters.history import Manner
 from rotor_core.adapters.http_adapter import HttpAdapter
-from rotor_core.adapters.json_values import rows, table
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.wire import LiveModel, Wire
 
-_REFUSED: Final = ("logprobs", "top_logprobs")
-"""What Groq answers with status 400, and what no answer of Rotor's shows anyway."""
+_TIERS: Final = frozenset({"auto", "on_demand", "flex", "performance"})
 _GPT_OSS: Final[Mapping[str, str]] = {
     "none": "low",
     "minimal": "low",
@@ -37,11 +37,14 @@ _QWEN: Final[Mapping[str, str]] = {"minimal": "none"} | dict.fromkeys(
 class GroqWire(OpenAIWire):
     """OpenAI's format as Groq wants it."""
 
-    manner: ClassVar[Manner] = Manner(names=False)
+    manner: ClassVar[Manner] = Manner(names=False, takes=frozenset({"image_url", "document"}))
+    parameters: ClassVar[frozenset[str] | None] = frozenset(
+        {"parallel_tool_calls", "service_tier", "stream_options", "user"}
+    )
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
-        for key in _REFUSED:
-            body.pop(key, None)
+        if body.get("service_tier") not in _TIERS:
+            body.pop("service_tier", None)
         if "max_tokens" in body:
             body.setdefault("max_completion_tokens", body["max_tokens"])
             del body["max_tokens"]
@@ -55,12 +58,11 @@ class GroqWire(OpenAIWire):
 
     def models(self, content: bytes) -> Sequence[LiveModel]:
         """Without those that Groq lists as no longer active."""
-        gone = {
-            table(entry).get("id")
-            for entry in rows(table(openai_wire.load(content)).get("data"))
-            if table(entry).get("active") is False
-        }
-        return [model for model in super().models(content) if model.name not in gone]
+        return [
+            model
+            for model, entry in zip(super().models(content), openai_wire.listed_in(content), strict=True)
+            if entry.get("active") is not False
+        ]
 
 
 class Groq(HttpAdapter):

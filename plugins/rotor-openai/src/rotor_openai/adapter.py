@@ -2,7 +2,8 @@
 
 Of its models' pages and API reference (2026-11): `max_tokens` is refused by reasoning models and `max_completion_tokens`
 taken by all; while a model reasons, it takes no sampling parameters; the GPT-6 family calls tools here only with
-`reasoning_effort: none` (with reasoning, on another endpoint); ids of tool calls have up to 40 characters.
+`reasoning_effort: none` (with reasoning, on another endpoint); ids of tool calls have up to 40 characters;
+content parts are texts, images, audio, and files that are sent or uploaded (not by URL).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _SAMPLING: Final = (
 class OpenAIsOwnWire(OpenAIWire):
     """The format at its source."""
 
-    manner: ClassVar[Manner] = Manner(developer=True, tool_id=strict_id)
+    manner: ClassVar[Manner] = Manner(
+        takes=frozenset({"image_url", "input_audio", "file"}), developer=True, tool_id=strict_id
+    )
 
     def adapt(self, body: dict[str, Any], model: Model, request: Request) -> dict[str, Any]:  # noqa: ARG002  the same for all
         if "max_tokens" in body:

@@ -1,0 +1,125 @@
+"""Calls that are cancelled and streams that are left, at random points, blocking and not: no reservation outlives its lease."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.litellm.leaving import SPEC, aleft_soon, cancelled, expire, left, left_blocking, left_soon, made
+from tests.litellm.made import HELLO, entry, free, router
+
+import rotor_litellm
+from rotor_core._errors import StoreError
+from rotor_core.sandbox import Sandbox
+from rotor_litellm.trail import CURRENT, asweep, sweep, under_way
+
+CALLS = 80
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[Sandbox]:
+    with Sandbox(SPEC) as box:
+        yield box
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_calls_cut_off_anywhere_leave_nothing(house: Sandbox, seed: int):
+    house.reset()
+    r, strategy = made(house, "1s")
+
+    how = await cancelled(r, CALLS, 30, seed)
+
+    assert how.total() == CALLS
+    assert await aleft_soon(strategy) == {}
+
+
+def test_blocking_calls_that_time_out_and_streams_that_are_left_leave_nothing(house: Sandbox):
+    house.reset()
+    r, strategy = made(house, "1s")
+
+    how = left_blocking(r, CALLS, 6, 3)
+
+    assert how.total() == CALLS
+    assert left_soon(strategy) == {}
+
+
+async def test_what_is_never_told_of_is_over_when_its_lease_is(house: Sandbox):
+    house.reset()
+    r, strategy = made(house, "1s")
+    kept = [await r.acompletion(model="well", messages=HELLO, max_tokens=10, stream=True) for _ in range(5)]
+    assert left(strategy) == {"reservations": 5, "in flight": 5, "followed": 5}
+
+    assert expire(strategy) == {}
+    assert kept
+
+
+async def test_a_choice_whose_request_ends_before_its_call_is_given_back_whole(box: Sandbox):
+    r = router(entry(box, "one", rotor=free(limits=[{"requests": 5, "per": "day"}])))
+    strategy = rotor_litellm.install(r)
+
+    async def chooses_and_does_not_call() -> None:
+        await r.async_get_available_deployment(model="lab", request_kwargs={"metadata": {"model_group": "lab"}})
+
+    await asyncio.create_task(chooses_and_does_not_call())
+
+    assert await aleft_soon(strategy) == {}
+    assert strategy.rotor.status()["deployments"][0]["limits"][0]["used"] == 0
+
+
+def loses_one(r: Any) -> None:
+    """A choice that nobody calls, in a context that is gone."""
+
+    async def chooses() -> None:
+        await r.async_get_available_deployment(model="lab", request_kwargs={"metadata": {"model_group": "lab"}})
+
+    asyncio.run(chooses())
+    gc.collect()
+
+
+async def test_on_an_event_loop_what_was_lost_is_settled_without_blocking_it(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    r = router(entry(box, "one", rotor=free()))
+    strategy = rotor_litellm.install(r)
+    await asyncio.to_thread(loses_one, r)
+    store = strategy.rotor._live.store
+
+    def blocking(*_: Any, **__: Any) -> None:
+        raise AssertionError("the loop was blocked")
+
+    monkeypatch.setattr(type(store), "settle", blocking)
+    settled = []
+
+    async def awaited(_: Any, ident: str, *__: Any, **___: Any) -> tuple[()]:
+        settled.append(ident)
+        return ()
+
+    monkeypatch.setattr(type(store), "asettle", awaited)
+    await asweep()
+
+    assert len(settled) == 1
+    assert under_way() == 0
+
+
+async def test_a_store_that_is_away_does_not_fail_a_request_that_finds_what_others_lost(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    r = router(entry(box, "one", rotor=free()))
+    strategy = rotor_litellm.install(r)
+    await asyncio.to_thread(loses_one, r)
+    await asyncio.to_thread(loses_one, r)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StoreError("the store does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(strategy.rotor._live.store), "settle", away)
+        sweep()
+        await asyncio.to_thread(loses_one, r)
+        await asweep()
+
+    assert strategy.rotor._live.health.in_flight == 0
+    assert CURRENT.get() is None
