@@ -82,7 +82,6 @@ def choice(
     shown = str(chosen["model_info"]["id"])
     trail.held = Held(
         table.engine, work, progress, reservation, shown, progress.sent_at, progress.number, progress.streamed,
-        ordinary=given is None and asked.operation == "chat",
     )  # fmt: skip
     follow(trail.held, trail)
     return chosen

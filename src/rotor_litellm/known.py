@@ -25,31 +25,30 @@ _SUPPORTS: Final[Mapping[str, str]] = {
     "reasoning": "supports_reasoning",
 }
 
-
-_TOLD: Final[dict[str, dict[str, Any]]] = {}
-"""What LiteLLM's list has of ours, by name: another engine's figures take its place."""
+_told: Final[dict[str, dict[str, Any]]] = {}
+"""What we wrote into LiteLLM's list, by name."""
 
 
 def make_known(catalog: Catalog) -> None:
-    """Tell LiteLLM of a catalog's models and pools. What a user has registered under the same name stays."""
-    listed: dict[str, dict[str, Any]] = litellm.model_cost
-    for name, ours in list(_TOLD.items()):
-        if listed.get(name) == ours:
-            del listed[name]
-        del _TOLD[name]
+    """Tell LiteLLM of a catalog's models and pools. What somebody else says under the same name stays.
+
+    A Router has entries there for its deployments, which may be empty: so figures are laid under what there is.
+    """
     models = {d.name: d.model for d in catalog.deployments.values()}
     told = {name: {**_sizes([model]), **_price(model)} for name, model in models.items()}
     for name, pool in catalog.pools.items():
         told[name] = _sizes([seat.deployment.model for seat in pool.seats])
     told[AUTO] = _sizes(models.values())
-    fresh = {
-        f"{PROVIDER}/{name}": {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
-        for name, figures in told.items()
-        if f"{PROVIDER}/{name}" not in listed
-    }
+    listed: dict[str, dict[str, Any]] = litellm.model_cost
+    fresh: dict[str, dict[str, Any]] = {}
+    for name, figures in told.items():
+        full = f"{PROVIDER}/{name}"
+        before, ours = _told.get(full, {}), {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
+        theirs = {k: v for k, v in listed.pop(full, {}).items() if k not in before or before[k] != v}
+        fresh[full] = {**ours, **theirs}
+        _told[full] = ours
     try:
         litellm.register_model(fresh)
-        _TOLD.update({name: dict(listed[name]) for name in fresh if name in listed})
     except Exception as error:  # noqa: BLE001  whatever it is: prices are lacking then, and answers are not
         logger.warning("LiteLLM would not be told of Rotor's models, so it knows no prices of theirs: %s", error)
 

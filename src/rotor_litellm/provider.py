@@ -40,8 +40,6 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
             if self._engine is None:
                 self._engine = Rotor.from_config(self._config)
                 make_known(self._engine.catalog)
-                if "litellm.proxy.proxy_server" in sys.modules:
-                    register(HEADERS)
             return self._engine
 
     def close(self) -> None:
@@ -56,6 +54,7 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
         return answered(given["model_response"], result)
 
     async def acompletion(self, **given: Any) -> Any:
+        _serve_headers()
         with _told_as_theirs(str(given["model"])):
             result = await self.engine.achat(request_of(given), **options_for(given))
         return answered(given["model_response"], result)
@@ -67,6 +66,7 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
 
     def astreaming(self, **given: Any) -> Begun:
         """Not begun before it is read: LiteLLM asks for it in a thread, where nothing can be awaited."""
+        _serve_headers()
         story: dict[str, Any] = {}
         stream = Begun(self._apieces(given, story), story)
         HEADERS.note(getattr(given.get("logging_obj"), "litellm_call_id", None), stream)
@@ -113,6 +113,12 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
 
 
 rotor: Final = RotorProvider()
+
+
+def _serve_headers() -> None:
+    """Let a proxy ask for them. Said at each call, as it may take callbacks away when its configuration is read again."""
+    if "litellm.proxy.proxy_server" in sys.modules:
+        register(HEADERS)
 
 
 def _teller(engine: Rotor, story: dict[str, Any]) -> Any:

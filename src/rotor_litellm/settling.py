@@ -34,17 +34,19 @@ def failed(held: Held, trail: Trail | None, error: BaseException, endpoint: obje
     `endpoint`: LiteLLM's `call_type`.
     """
     story = error_of(held, error)
-    if story.failure.kind == "not_found" and _lacks(story.failure.message, endpoint):
+    lacks = story.failure.status == 404 and _lacks(story.failure.message, endpoint)
+    if lacks:
         story.failure, story.request_sent = replace(story.failure, kind="bad_request", unfit=True), False
     yield from record(held.work, held.progress, held.reservation, held.started, story, held.number)
     if trail is None:
         return
     outside = held.progress.exclude
     held.progress.exclude = set[str]()
-    yield from goes_on(held.work, held.progress, held.reservation, story)
+    if lacks:
+        trail.out.add(held.id)  # another provider of the same model may have it
+    else:
+        yield from goes_on(held.work, held.progress, held.reservation, story)
     trail.out |= held.progress.exclude
-    if _no_such_endpoint(held, story):
-        trail.out.add(held.id)
     held.progress.exclude = outside | trail.out
 
 
@@ -98,15 +100,7 @@ def error_of(held: Held, error: BaseException) -> ProviderError:
         )
     made = refused(deployment, status, headers, _body(error, text))
     made.request_sent = held.sent
-    if _no_such_endpoint(held, made):
-        made.failure = replace(made.failure, kind="unknown")
     return made
-
-
-def _no_such_endpoint(held: Held, error: ProviderError) -> bool:
-    """Whether a provider has no such endpoint, which says nothing of its model: a 404 that does not name one."""
-    failure = error.failure
-    return failure.status == 404 and not held.ordinary and "model" not in failure.message.lower()
 
 
 def _error_headers(error: BaseException) -> dict[str, str]:

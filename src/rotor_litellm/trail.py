@@ -38,8 +38,7 @@ class Held:
     """Capacity that is held for one call. `shown`: LiteLLM's id of the deployment.
 
     `started`: the instant of sending, or of choice before that. `sent`: it went out, as far as LiteLLM tells. `begun`: it
-    may have gone out. `ordinary`: a chat, which every chat model's endpoint has. `followed`: LiteLLM's record of the
-    call is known, and with a stream is `record`.
+    may have gone out. `followed`: LiteLLM's record of the call is known, and with a stream is `record`.
     """
 
     engine: Engine
@@ -50,7 +49,6 @@ class Held:
     started: float
     number: int
     streamed: bool
-    ordinary: bool = True
     begun: bool = False
     sent: bool = False
     over: bool = False

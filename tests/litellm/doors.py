@@ -44,7 +44,7 @@ tools_work = pytest.mark.skipif(
 @contextmanager
 def opened(config: Any) -> Iterator[RotorProvider]:
     """The door over a configuration; closed again afterwards."""
-    before, listed = litellm.custom_provider_map, dict(litellm.model_cost)
+    before = litellm.custom_provider_map
     provider = RotorProvider(config)
     litellm.custom_provider_map = [{"provider": "rotor", "custom_handler": provider}]
     try:
@@ -52,8 +52,6 @@ def opened(config: Any) -> Iterator[RotorProvider]:
     finally:
         provider.close()
         litellm.custom_provider_map = before
-        for name in litellm.model_cost.keys() - listed.keys():
-            del litellm.model_cost[name]
 
 
 def over(box: Sandbox, **more: Any) -> dict[str, Any]:

@@ -169,13 +169,38 @@ async def test_another_engines_figures_take_the_place_of_the_ones_before(lab: Sa
             assert litellm.get_model_info("rotor/one/m")["input_cost_per_token"] == pytest.approx(price / 1e6)
 
 
-async def test_what_a_user_registered_under_the_same_name_stays(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
+async def test_what_somebody_else_registered_under_the_same_name_stays(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ROTOR_STORE")
-    mine = {"litellm_provider": "rotor", "mode": "chat", "max_input_tokens": 7}
-    monkeypatch.setitem(litellm.model_cost, "rotor/fast", mine)
+    monkeypatch.setitem(litellm.model_cost, "rotor/fast", {"max_input_tokens": 7})
     with opened(over(lab, pools={"fast": ["one/m"]})) as provider:
         assert provider.engine.catalog
-        assert litellm.model_cost["rotor/fast"] == mine
+
+        assert litellm.get_model_info("rotor/fast")["max_input_tokens"] == 7
+        assert litellm.supports_vision("rotor/fast")
+
+
+async def test_a_router_over_it_takes_nothing_away(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ROTOR_STORE")
+    with opened(over(lab, pools={"fast": ["one/m"]})):
+        r = litellm.Router([{"model_name": "ours", "litellm_params": {"model": "rotor/fast"}}])
+        answer = await r.acompletion(model="ours", messages=HELLO, max_tokens=5)
+
+        assert answer._hidden_params["response_cost"] > 0
+        assert litellm.completion_cost(answer) == answer._hidden_params["response_cost"]
+        assert litellm.supports_vision("rotor/fast")
+
+
+async def test_what_a_later_configuration_says_is_known_from_then_on(lab: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ROTOR_STORE")
+    told = []
+    for capabilities in (["tools"], ["vision"]):
+        config = over(lab, pools={"fast": ["one/m"]})
+        config["providers"]["one"]["models"]["m"]["capabilities"] = capabilities
+        with opened(config) as provider:
+            assert provider.engine.catalog
+            told.append((litellm.supports_function_calling("rotor/fast"), litellm.supports_vision("rotor/fast")))
+
+    assert told == [(True, False), (False, True)]
 
 
 async def test_each_piece_of_a_stream_says_who_answers(rotor: RotorProvider):
