@@ -55,7 +55,9 @@ def next_seat(work: Work, progress: Progress) -> Flow[Reservation]:
     except NoCandidates as none:
         if not progress.errors:
             raise
-        raise all_failed(progress, none.retry_at, f"; then {none}") from none
+        # Who is out because it has failed this request is in the story already.
+        told = {rejection.reason for rejection in none.reasons.values()} == {"excluded"}
+        raise all_failed(progress, none.retry_at, "" if told else f"; then {none}") from none
 
 
 def answered(

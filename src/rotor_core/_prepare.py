@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -12,6 +12,7 @@ from rotor_core._flow import Work
 from rotor_core._model import Catalog
 from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task
+from rotor_core._policy.content import need_of
 from rotor_core._policy.eligible import Need
 from rotor_core._policy.estimate import estimate_tokens, text_tokens
 from rotor_core._policy.rules import NO_EFFECTS, apply_rules
@@ -130,7 +131,6 @@ def answers_wanted(params: Mapping[str, Any]) -> int:
     return wanted if isinstance(wanted, int) and wanted > 1 else 1
 
 
-_PART_NEEDS = {"image_url": "vision", "image": "vision", "input_audio": "audio"}
 _FORMAT_NEEDS = {"json_schema": "json_schema", "json_object": "json_mode"}
 
 
@@ -148,16 +148,8 @@ def needs(request: Request) -> frozenset[str]:
     for message in request.messages:
         content: object = message.get("content")
         if isinstance(content, list):
-            found.update(_needs_of_parts(cast("list[object]", content)))
+            found.update(need for part in cast("list[object]", content) if (need := need_of(part)))
     return frozenset(found) if found else _NONE
-
-
-def _needs_of_parts(parts: list[object]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, Mapping):
-            need = _PART_NEEDS.get(str(cast("Mapping[str, object]", part).get("type")))
-            if need:
-                yield need
 
 
 _NONE: frozenset[str] = frozenset()

@@ -524,6 +524,9 @@ def test_files_and_sounds_of_results_stay_where_a_server_takes_them_there():
         {"type": "image", "caption": "no image at all"},
         {"type": "file", "name": "a.txt", "url": "https://a.example/a.txt", "size": 3},
         [{"type": "file", "name": "a.txt", "data": "plain"}, {"a": 1}],
+        {"type": "file", "name": "a.py", "mime_type": "text/x-python", "data": "print('hi')"},
+        {"type": "file", "name": "a.py", "mime_type": "text/x-python", "data": "abcde"},
+        {"type": "file", "name": "a.pdf", "mimeType": "application/pdf", "url": "https://a.example/a.pdf"},
         [{"type": "video", "title": "cats", "url": "https://a.example/v"}, {"a": 1}],
         [{"text": "hi", "score": 0.5}, {"text": "ho", "score": 0.25}],
         [{"a": 1}],
@@ -543,6 +546,9 @@ def test_plain_data_of_a_result_is_the_json_that_it_is(data):
         ([{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}], [[{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}]]),
         ([{"type": "text", "text": "hi"}, {"a": 1}], ["hi", {"a": 1}]),
         ([{"type": "image", "url": "data:image/png;base64,AAAA", "caption": "a cat"}], [{"caption": "a cat"}]),
+        ([{"type": "image", "base64": "AAAA", "mime_type": "image/png", "title": "a cat", "id": "cat-7"}], [{"title": "a cat", "id": "cat-7"}]),
+        ([{"type": "image", "base64": "AAAA", "mime_type": "image/png", "id": "lc_7"}], [""]),
+        ([{"type": "text", "text": "hi", "annotations": None, "meta": None}, {"type": "text", "text": None}], ["hi"]),
         ([{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}], [{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}]),
     ],
 )  # fmt: skip
@@ -554,12 +560,17 @@ def test_what_of_a_blocks_fields_is_not_known_is_told_as_json(blocks, lines):
 @pytest.mark.parametrize("part", [PDF, SOUND, {"type": "mystery", "mystery": 1}])
 def test_a_part_that_a_server_is_known_not_to_take_makes_the_request_unfit_for_it(part):
     looks = Manner(takes=frozenset({"image_url"}))
-    for history in ([{"role": "user", "content": ["see", part]}], [asked(call()), result("call_1", [part])]):
-        if "mystery" in part and len(history) > 1:
-            continue  # in a result it is data
-        with pytest.raises(UnfitError, match=f"'{part['type']}', but text, image_url"):
-            neutral(history, looks)
+    with pytest.raises(UnfitError, match=f"'{part['type']}', but text, image_url"):
+        neutral([{"role": "user", "content": ["see", part]}], looks)
     assert neutral([{"role": "user", "content": [PICTURE]}], looks)
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "video"])
+def test_a_block_that_shows_nothing_is_refused_for_that(kind):
+    with pytest.raises(UnfitError, match=f"'{kind}' has neither data nor a URL"):
+        neutral(
+            [{"role": "user", "content": [{"type": kind, "mime_type": "a/b"}]}], Manner(takes=frozenset({"image_url"}))
+        )
 
 
 def test_a_file_by_its_url_is_told_from_one_that_is_sent():
@@ -573,3 +584,73 @@ def test_a_file_by_its_url_is_told_from_one_that_is_sent():
 def test_a_call_of_a_tool_that_is_no_function_becomes_one_so_that_its_result_has_a_call():
     custom = {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "print(1)"}}
     assert neutral([asked(custom), result()]) == [asked(call("call_1", "run", '{"input": "print(1)"}')), result()]
+
+
+TEXT_ONLY = Manner(takes=frozenset())
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "document", "source": {"type": "url", "url": "https://x.test/y.pdf"}},
+        {"type": "document_url", "document_url": "https://x.test/y.pdf"},
+        {"type": "image_url", "image_url": {"url": "https://x.test/y.png"}},
+        {"type": "video_url", "video_url": {"url": "https://x.test/y.mp4"}},
+        {"type": "audio_url", "audio_url": {"url": "https://x.test/y.wav"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+    ],
+)
+def test_what_a_result_only_points_at_is_told_as_json_where_it_cannot_be_shown(block):
+    (_, made) = neutral([asked(call()), result("call_1", [block])], TEXT_ONLY)
+    shown = media_of(block) or block
+    assert json.loads(made["content"]) == shown
+    assert neutral([made], TEXT_ONLY) == [made]
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        (PDF, "a file a.pdf, application/pdf, not shown"),
+        ({"type": "file", "file": {"file_data": "AAAA", "filename": "a.pdf"}}, "a file a.pdf, application/pdf, not shown"),
+        (SOUND, "a sound, audio/wav, not shown"),
+        (PICTURE, "an image, image/png, not shown"),
+        ({"type": "video", "base64": "AAAA", "mime_type": "video/mp4"}, "a video, video/mp4, not shown"),
+        (
+            {"type": "resource", "title": "a.zip", "resource": {"uri": "r://a", "mimeType": "application/zip", "blob": "AAAA"}},
+            "a file a.zip, application/zip, not shown",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_result_holds_is_named_where_it_cannot_be_shown(block, text):
+    assert neutral([asked(call()), result("call_1", ["see", block]), USER], TEXT_ONLY)[1:] == [
+        result("call_1", f"see\n{text}"),
+        USER,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("data:application/pdf;base64,AAAA", {**PDF, "file": {**PDF["file"], "filename": "file.pdf"}}),
+        ("data:audio/wav;base64,AAAA", SOUND),
+        ("data:video/mp4;base64,AAAA", {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}),
+    ],
+)
+def test_what_stands_as_an_images_url_and_says_that_it_is_none_is_what_it_says(url, part):
+    for block in (
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "image_url", "image_url": url},
+        {"type": "input_image", "image_url": url},
+    ):
+        assert neutral([{"role": "user", "content": [block]}]) == [{"role": "user", "content": [part]}]
+
+
+@pytest.mark.parametrize("url", ["data:;base64,AAAA", "data:application/octet-stream;base64,AAAA", "https://x.test/i"])
+def test_what_stands_as_an_images_url_and_does_not_say_what_it_is_stays_one(url):
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+    assert neutral([message]) == [message]
+
+
+def test_of_nothing_a_result_has_only_text():
+    for content in ({"type": "text", "text": None}, [{"type": "text", "text": None}]):
+        assert neutral([asked(call()), result("call_1", content)])[1]["content"] == ""

@@ -217,3 +217,10 @@ def test_calls_come_out_as_they_were_whoever_tells_them_and_however_they_are_cut
         longest = max(map(len, pieces))
         chunks = [[of_call[at] for of_call in pieces if at < len(of_call)] for at in range(longest)]
     assert calls(*chunks) == made
+
+
+def test_calls_that_are_numbered_keep_their_pieces_though_every_piece_has_one_id():
+    assert calls(
+        [piece("f", "{", index=0, id="x"), piece("g", "{", index=1, id="x")],
+        [piece(None, '"y":1}', index=1, id="x"), piece(None, "}", index=0, id="x")],
+    ) == [("f", "{}"), ("g", '{"y":1}')]

@@ -23,8 +23,14 @@ def test_hints_are_left_out_wishes_are_refused_and_what_openai_has_no_name_for_p
         "top_k": 5,
         "temperature": 0,
     }
-    with pytest.raises(UnfitError, match="`prediction`"):
-        fitted({"prediction": {"content": "x"}}, frozenset({"n"}))
+    with pytest.raises(UnfitError, match="`moderation`"):
+        fitted({"moderation": {"content": "x"}}, frozenset({"n"}))
+
+
+def test_what_only_brings_an_answer_sooner_is_a_hint():
+    draft = {"prediction": {"type": "content", "content": "x"}}
+    assert fitted(draft, frozenset()) == {}
+    assert fitted(draft, frozenset({"prediction"})) == draft
 
 
 def test_what_no_answer_of_ours_shows_is_a_hint():
@@ -43,7 +49,7 @@ def test_a_refusal_shows_a_number_and_no_content():
     with pytest.raises(UnfitError, match="n is 3"):
         fitted({"n": 3}, frozenset())
     with pytest.raises(UnfitError) as caught:
-        fitted({"prediction": {"content": "a secret draft"}}, frozenset())
+        fitted({"moderation": {"content": "a secret draft"}}, frozenset())
     assert "draft" not in str(caught.value)
 
 

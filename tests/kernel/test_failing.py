@@ -385,6 +385,25 @@ def test_a_request_that_nobody_can_be_told_says_of_each_what_it_lacks():
     assert [attempt.deployment for attempt in caught.value.attempts] == ["a/m#1", "b/m#1"]
 
 
+def test_who_is_out_because_it_failed_the_request_is_not_told_twice():
+    seen = Rejection("excluded", "this request has been there already")
+    out = {
+        "all": {"a/m#1": seen, "b/m#1": seen},
+        "some": {"a/m#1": seen, "b/m#1": Rejection("resting", "it rests for long")},
+    }
+    said = {}
+    for who, reasons in out.items():
+        script = Script({c.Reserve: [reservation(), Refusal(100.0, None, reasons)], c.Call: [unfit()]})
+        with pytest.raises(AttemptsFailed) as caught:
+            script.play(run(work(A, deployment("b", adapter="another")), REQUEST))
+        said[who] = str(caught.value)
+
+    assert said["all"].startswith("nothing was sent: it said bad_request")
+    assert "been there" not in said["all"]
+    assert "; then nothing in" in said["some"]
+    assert "b/m#1: it rests for long" in said["some"]
+
+
 def test_a_request_that_is_wrong_everywhere_still_goes_nowhere():
     script = Script({c.Reserve: reservation(), c.Call: failure("bad_request", request_sent=False)})
 

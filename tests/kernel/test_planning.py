@@ -179,6 +179,10 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
         (asking(response_format={"type": "json_object"}), {"json_mode"}),
         (asking(response_format={"type": "text"}), set()),
         (asking([{"type": "image_url", "image_url": {"url": "data:"}}, {"type": "text", "text": "x"}]), {"vision"}),
+        (asking([{"type": "input_image", "image_url": "https://x.test/i"}]), {"vision"}),
+        (asking([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]), {"vision"}),
+        (asking([{"type": "image_url", "image_url": {"url": "data:application/pdf;base64,AAAA"}}]), set()),
+        (asking([{"type": "image_url", "image_url": "data:audio/wav;base64,AAAA"}]), {"audio"}),
         (asking([{"type": "input_audio"}, "text"]), {"audio"}),
     ],
 )

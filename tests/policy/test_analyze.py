@@ -51,6 +51,13 @@ def test_the_last_user_message_counts_whatever_came_before_and_after() -> None:
     assert analyze(messages).task == "summarization"
 
 
+def test_a_file_that_stands_where_an_image_should_is_none() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,AAAA"}}
+    analysis = analyze([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, part]}])
+    assert analysis.task != "vision"
+    assert not analysis.needs
+
+
 def test_an_image_makes_it_vision_and_is_needed() -> None:
     content = [{"type": "text", "text": "Translate this sign"}, {"type": "image_url", "image_url": {"url": "data:"}}]
     analysis = analyze(user(content))

@@ -130,12 +130,19 @@ def test_results_may_come_in_parts_and_their_images_follow_them():
     assert (shown["role"], shown["content"][1]) == ("user", image)
 
 
+def test_a_file_in_a_result_is_told_in_words():
+    file = {"type": "document", "source": {"type": "url", "url": "https://h.test/a.pdf"}}
+    *_, answered = messages(USER, calling(), result([file]))
+    assert "https://h.test/a.pdf" in answered["content"]
+
+
 @pytest.mark.parametrize(
     ("message", "why"),
     [
         ({"role": "robot", "content": "x"}, "role 'robot'"),
         ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "'input_audio'"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "without a URL"),
+        ({"role": "user", "content": [{"type": "image", "url": ""}]}, "'image' has neither data nor a URL"),
         (
             {"role": "system", "content": [{"type": "image_url", "image_url": "u"}]},
             "nothing but text in a system message",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import pytest
 
@@ -161,6 +162,7 @@ def test_parts_of_every_kind(part, made):
         ({"type": "video_url", "video_url": {}}, "'video_url'"),
         ({"type": "image_url", "image_url": {}}, "neither data nor a URL"),
         ({"type": "image_url", "image_url": "data:image/png;base64"}, "without data"),
+        ({"type": "image", "mime_type": "image/png"}, "'image' has neither data nor a URL"),
         ({"type": "input_audio", "input_audio": {}}, "has no data"),
     ],
 )
@@ -484,7 +486,7 @@ def test_a_generation_config_in_either_spelling_says_each_thing_once():
     assert made == {"topP": 0.1, "maxOutputTokens": 5, "topK": 3, "thinkingConfig": {"thinking_budget": 1}}
 
 
-@pytest.mark.parametrize("name", ["logit_bias", "temprature", "prediction", "web_search_options"])
+@pytest.mark.parametrize("name", ["logit_bias", "temprature", "moderation", "web_search_options"])
 def test_a_parameter_that_gemini_does_not_have_is_named(name):
     with pytest.raises(UnfitError, match=f"no parameter `{name}`"):
         config(**{name: {"a": 1}})
@@ -526,8 +528,8 @@ def test_an_effort_of_reasoning_as_each_generation_is_told_it(model, effort, thi
 def test_an_effort_of_no_meaning_is_named_and_that_of_no_effort_is_not_told(model):
     for effort in ("default", "auto", ""):
         assert config(model, reasoning_effort=effort) is None
-    for effort in ("hihg", 5):
-        with pytest.raises(UnfitError, match=f"{effort!r}.*minimal, low, medium"):
+    for effort in ("hihg", 5, {"a": 1}, ["low"]):
+        with pytest.raises(UnfitError, match=rf"{re.escape(repr(effort))}.*minimal, low, medium"):
             config(model, reasoning_effort=effort)
 
 

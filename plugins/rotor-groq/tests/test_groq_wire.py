@@ -39,6 +39,7 @@ def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_to
         "prompt_cache_key": "k",
         "safety_identifier": "s",
         "verbosity": "low",
+        "prediction": {"type": "content", "content": "x"},
     }
     nothing = {"n": 1, "logprobs": False, "logit_bias": {}, "modalities": ["text"], "service_tier": "default"}
     assert sent(**hints, **nothing) == {"model": OSS, "messages": [USER]}
@@ -52,7 +53,6 @@ def test_hints_that_it_does_not_know_are_left_out_and_those_that_it_knows_are_to
         {"n": 2},
         {"logit_bias": {"5": 1}},
         {"modalities": ["audio"]},
-        {"prediction": {"type": "content", "content": "x"}},
     ],
 )
 def test_a_wish_that_it_cannot_be_told_makes_the_request_unfit(wish):

@@ -49,8 +49,8 @@ def test_an_effort_that_it_does_not_know_becomes_the_nearest(effort, told):
 
 
 def test_a_wish_and_a_file_that_it_cannot_be_told_make_the_request_unfit():
-    with pytest.raises(UnfitError, match="`prediction`"):
-        sent(prediction={"type": "content", "content": "x"})
+    with pytest.raises(UnfitError, match="`modalities`"):
+        sent(modalities=["audio"])
     request = Request([{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:a/b;base64,AA"}}]}])
     with pytest.raises(UnfitError, match="'file'"):
         TogetherWire().encode(Model("m"), request, stream=False)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import log
 from typing import Any, Final
 
-from rotor_core._policy.content import Messages, fields, items, texts
+from rotor_core._policy.content import Messages, items, need_of, texts
 from rotor_core._request import Analysis
 
 TASKS: Final = (
@@ -74,12 +74,6 @@ _POOL_OF: Final[Mapping[str, str]] = {
     "code": "code", "research": "research", "analysis": "research", "vision": "vision",
 }  # fmt: skip
 _NO_NEEDS: Final[frozenset[str]] = frozenset()
-_PART_NEEDS: Final[Mapping[str, str]] = {
-    "image_url": "vision",
-    "image": "vision",
-    "input_image": "vision",
-    "input_audio": "audio",
-}
 
 
 def analyze(messages: Messages, tools: Sequence[Any] | None = None) -> Analysis:
@@ -126,8 +120,7 @@ def _needs(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -
     needs: set[str] = {"tools"} if tools else set()
     for message in messages:
         for part in items(message.get("content")):
-            need = _PART_NEEDS.get(str(fields(part).get("type")))
-            if need:
+            if need := need_of(part):
                 needs.add(need)
     return frozenset(needs) if needs else _NO_NEEDS
 

@@ -17,9 +17,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rotor_core.adapters.json_values import is_object, string
-from rotor_core.adapters.media import is_mapping, mapping, sequence
+from rotor_core.adapters.media import EMPTY_BLOCK, is_address, is_empty, is_mapping, mapping, sequence
 from rotor_core.adapters.parts import is_text, parts_of, text_of
-from rotor_core.adapters.results import as_json, result_parts, texts_of
+from rotor_core.adapters.results import as_json, in_words, result_parts, texts_of
 from rotor_core.adapters.wire import UnfitError
 
 Message = Mapping[str, Any]
@@ -58,8 +58,8 @@ class Manner:
     `understands`: whose `extra_content` on tool calls it reads. `own_fields`: fields of an assistant's message that it
     wants back (`reasoning_content`). `part_keys`: keys of content parts that it reads (`cache_control`). `takes`: the
     types of content parts that it takes beside text (`file_url`: a file that is only pointed at), None where that is not
-    known and it may answer for itself; of any other the request is unfit for it. `developer`:
-    whether it knows that role, which is `system` elsewhere. `names`: whether messages may have one. `media_in_results`:
+    known and it may answer for itself; of any other that a user shows the request is unfit for it, and what a tool shows
+    is told in words. `developer`: whether it knows that role, which is `system` elsewhere. `names`: whether messages may have one. `media_in_results`:
     whether a tool's result may hold images and files; elsewhere they follow in a user's message. `answers_results`: a user may
     only speak after the assistant has answered a tool's result. `tool_id`: an id as this server wants it; a pure function.
     """
@@ -255,9 +255,8 @@ class _Walk:
         made: dict[str, Any] = {"role": "tool", "tool_call_id": call.id if call else self.manner.tool_id(given)}
         if isinstance(content, str):
             return made | {"content": content}
-        parts = result_parts(content)
+        parts = [part if self._takes(part) else in_words(part) for part in result_parts(content)]
         media = [part for part in parts if part.get("type") != "text"]
-        self._fits(media)
         if media and self.manner.media_in_results:
             made["content"] = parts
         else:
@@ -281,14 +280,16 @@ class _Walk:
 
     def _fits(self, parts: Sequence[Mapping[str, Any]]) -> None:
         """Raises `UnfitError` for a part that the server is known not to take, since it would refuse the request or pass over it."""
+        for part in parts:
+            if not self._takes(part):
+                if is_empty(part):
+                    raise UnfitError(EMPTY_BLOCK.format(_kind(part)))
+                taken = ", ".join(("text", *sorted(self.manner.takes or ())))
+                raise UnfitError(f"it takes no content part of the type {_kind(part)!r}, but {taken}")
+
+    def _takes(self, part: Mapping[str, Any]) -> bool:
         takes = self.manner.takes
-        if takes is None:
-            return
-        for kind in map(_kind, parts):
-            if kind != "text" and kind not in takes:
-                raise UnfitError(
-                    f"it takes no content part of the type {kind!r}, but {', '.join(('text', *sorted(takes)))}"
-                )
+        return takes is None or (kind := _kind(part)) == "text" or kind in takes
 
 
 _SAID: Final = frozenset({"role", "content"})
@@ -299,10 +300,7 @@ def _kind(part: Mapping[str, Any]) -> str:
     """A part's type, and of a file whether it is only pointed at: `file_url` is no type of OpenAI's, but hard to take for one."""
     kind = string(part.get("type")) or "unknown"
     where = string(mapping(part.get("file")).get("file_data"))
-    return "file_url" if kind == "file" and _URL.match(where) else kind
-
-
-_URL: Final = re.compile(r"(?!data:)[A-Za-z][A-Za-z0-9+.-]*://")
+    return "file_url" if kind == "file" and is_address(where) else kind
 
 
 def arguments_text(arguments: object) -> str:

@@ -8,9 +8,11 @@ no part for stand the words of those who have one: `audio_url` and `video_url` (
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
+from rotor_core._policy.content import misplaced
 from rotor_core.adapters.json_values import EMPTY, string
 
 Part = Mapping[str, Any]
@@ -25,11 +27,9 @@ _URLS: Final = ("url", "file_url", "file_uri", "fileUri", "uri")
 _NAMES: Final = ("filename", "title", "name", "document_name")
 _FORMATS: Final[Mapping[str, str]] = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
 """Formats of audio whose MIME type has another name than OpenAI's."""
-_ABOUT: Final = frozenset(
-    {"type", "id", "source_type", "detail", "file_id", "image_url", "document_url", "extras", *_NESTED}
-)
-READ: Final = _ABOUT.union(_MIMES, _DATA, _URLS, _NAMES)
-"""Every key that is read here: what else a block says is lost unless its reader looks after it."""
+_ABOUT: Final = frozenset({"type", "source_type", "detail", "image_url", "document_url", "extras", *_NESTED})
+_READ: Final = _ABOUT.union(_MIMES, _DATA, _URLS)
+_READ_OF_FILES: Final = _READ.union(_NAMES, ("id", "file_id"))
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -63,14 +63,24 @@ def kind_of(part: Part) -> str | None:
     return kind if isinstance(kind, str) or kind is None else ""
 
 
+def is_address(url: str) -> bool:
+    """Whether it only says where something is; a `data:` URL is the thing itself."""
+    return _ADDRESS.match(url) is not None
+
+
+_ADDRESS: Final = re.compile(r"(?!data:)[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def read_of(media: Part) -> frozenset[str]:
+    """The keys of a block that are read where `media` is made of it: what else it says is lost unless its reader looks after it."""
+    return _READ_OF_FILES if media.get("type") == "file" else _READ
+
+
 def media_of(part: Part) -> Part | None:
     """What a block shows, as an OpenAI part; None where it is none of the media, or is OpenAI's own form of audio or a file."""
     kind = kind_of(part)
     if kind in ("image_url", "input_image"):
-        url = part.get("image_url")
-        if is_mapping(url):
-            return part if part.keys() <= _IMAGE else _image(string(url.get("url")), url.get("detail"))
-        return _image(string(url), part.get("detail"))
+        return _of_image_url(part)
     if kind == "document_url":  # Mistral's
         url = part.get("document_url")
         return _file("", "", string(mapping(url).get("url")) or string(url), _first(part, _NAMES))
@@ -82,22 +92,54 @@ def media_of(part: Part) -> Part | None:
     return _shown(kind or "", part, held or part)
 
 
+def _of_image_url(part: Part) -> Part | None:
+    url, given = _url_of_image(part), part.get("image_url")
+    if misplaced(url):  # LiteLLM writes Anthropic's documents so
+        return _shown("", part, {"url": url})
+    if is_mapping(given):
+        return part if part.keys() <= _IMAGE else _image(url, given.get("detail"))
+    return _image(url, part.get("detail"))
+
+
 _IMAGE: Final = frozenset({"type", "image_url"})
+
+
+def is_empty(part: Part) -> bool:
+    """Whether a block says that it shows something, and holds neither that nor where it is."""
+    return kind_of(part) in ("image", "audio", "video") and media_of(part) is None
+
+
+EMPTY_BLOCK: Final = "a content part of the type {!r} has neither data nor a URL"
+"""Why a request with such a block is unfit for everybody."""
 
 
 def is_surely_media(part: Part) -> bool:
     """Whether a block is media beyond doubt: a tool that lists files or videos writes `{"type": "file", "name": ...}` too.
 
-    It is if it says what kind of data it has (a MIME type), or has it in a form that only media have.
+    It is if it has its data in a form that only media have, or says of what kind it is (a MIME type) and is base64. Who
+    points at something shows it, unless it has a name: that is a list's.
     """
     if kind_of(part) in ("image", "image_url", "input_image", "document_url"):
         return True
     held = next((found for key in _NESTED if (found := mapping(part.get(key)))), part)
-    told = _first(held, _MIMES) or _first(held, _ONLY_OF_MEDIA)
-    return held is not part or bool(told) or any(string(held.get(key)).startswith("data:") for key in (*_DATA, *_URLS))
+    if held is not part or _first(held, _ONLY_OF_MEDIA):
+        return True
+    if any(string(held.get(key)).startswith("data:") for key in (*_DATA, *_URLS)):
+        return True
+    if not _first(held, _MIMES):
+        return False
+    return _is_base64(data) if (data := _first(held, _DATA)) else not _first(held, _NAMES)
 
 
-_ONLY_OF_MEDIA: Final = ("base64", "blob", "file_data", "file_id")
+_ONLY_OF_MEDIA: Final = ("base64", "blob", "file_data", "file_id", "source_type")
+
+
+def _is_base64(data: str) -> bool:
+    data = data.replace("\r", "").replace("\n", "")
+    return len(data) % 4 == 0 and _BASE64.fullmatch(data) is not None
+
+
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 def _shown(kind: str, part: Part, held: Mapping[str, Any]) -> Part | None:

@@ -142,6 +142,8 @@ class CallPieces:
         else:
             beside = piece.index > 0 and piece.name  # two calls in one chunk
             known = self._calls[-1] if self._calls and not beside else None
+        if known is not None and known.id == piece.id:
+            return known
         return next((call for call in self._calls if piece.id and call.id == piece.id), known)
 
     def _begun(self, index: int | None) -> _Call:

@@ -17,12 +17,13 @@ from rotor_core.adapters.wire import UnfitError
 
 HINTS: Final = frozenset(
     {
-        "logprobs", "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
-        "safety_identifier", "service_tier", "store", "stream_options", "top_logprobs", "user", "verbosity",
+        "logprobs", "metadata", "parallel_tool_calls", "prediction", "prompt_cache_key", "prompt_cache_options",
+        "prompt_cache_retention", "safety_identifier", "service_tier", "store", "stream_options", "top_logprobs", "user", "verbosity",
     }
 )  # fmt: skip
 """`parallel_tool_calls`: where it is unknown a model decides that itself, and LangChain sends it with every structured answer.
-`logprobs`: an `Answer` has no place for them, so nobody is worth more than another for having them."""
+`logprobs`: an `Answer` has no place for them, so nobody is worth more than another for having them. `prediction`: an answer comes sooner by it, and is
+the same without."""
 
 _WISHES: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     {
@@ -31,7 +32,6 @@ _WISHES: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
         "modalities": (None, [], ["text"]),
         "moderation": (None,),
         "n": (None, 1),
-        "prediction": (None,),
         "web_search_options": (None,),
     }
 )

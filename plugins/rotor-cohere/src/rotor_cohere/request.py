@@ -40,7 +40,9 @@ _PENALTIES: Final = ("frequency_penalty", "presence_penalty")
 _MOST_STOPS: Final = 5
 _NO_THOUGHT: Final = frozenset({"none", "minimal"})
 _IMAGE: Final = ("url", "detail")
-_MANNER: Final = Manner(own_fields=frozenset({"tool_plan", "reasoning_content"}), names=False)
+_MANNER: Final = Manner(
+    own_fields=frozenset({"tool_plan", "reasoning_content"}), takes=frozenset({"image_url"}), names=False
+)
 
 
 def body_of(model: Model, request: Request, *, stream: bool) -> dict[str, Any]:
@@ -91,17 +93,13 @@ def _message(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part of what a user says. Raises `UnfitError` for what is neither text nor an image."""
-    match part.get("type"):
-        case "text":
-            return part
-        case "image_url":
-            image = mapping(part.get("image_url"))
-            if not image.get("url"):
-                raise UnfitError("an image without a URL is in the request")
-            return {"type": "image_url", "image_url": {key: image[key] for key in _IMAGE if image.get(key)}}
-        case kind:
-            raise UnfitError(f"Cohere takes text and images, no part of the type {kind!r}")
+    """A part of what a user says: text or an image, as `_MANNER` has it. Raises `UnfitError` for an image that is none."""
+    if part.get("type") == "text":
+        return part
+    image = mapping(part.get("image_url"))
+    if not image.get("url"):
+        raise UnfitError("an image without a URL is in the request")
+    return {"type": "image_url", "image_url": {key: image[key] for key in _IMAGE if image.get(key)}}
 
 
 def _said(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Generation:
         if self.thinking is None or effort in _AS_IT_IS:
             return {}
         none = effort == "none"
-        if not none and effort not in _BUDGETS:
+        if not none and not (isinstance(effort, str) and effort in _BUDGETS):
             raise UnfitError(f"`reasoning_effort` is {effort!r}: it is one of none, {', '.join(_BUDGETS)}")
         if self.thinking == "budget":
             budget = (_LEAST_OF_PRO if self._pro else 0) if none else _BUDGETS[effort]

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from rotor_core._policy.content import fields, items
 from rotor_core.adapters.json_values import string
+from rotor_core.adapters.media import EMPTY_BLOCK, is_empty
 from rotor_core.adapters.wire import UnfitError
 
 Part = dict[str, Any]
@@ -40,6 +41,8 @@ def _part(part: Mapping[str, Any]) -> Part:
             return _by_url(string(fields(part.get(kind)).get("url")), f"a {kind!r} part")
         case "file":
             return _file(fields(part.get("file")))
+        case kind if is_empty(part):
+            raise UnfitError(EMPTY_BLOCK.format(kind))
         case kind:
             raise UnfitError(
                 f"a content part of type {kind!r} has no form in Gemini's API: use text, image_url, input_audio, audio_url, video_url or file"
