@@ -1,4 +1,4 @@
-"""LangChain's messages as OpenAI's dicts: by hand where the content is a text, by LangChain's own converter elsewhere.
+"""LangChain's messages as OpenAI's dicts: texts and media by hand, everything else by LangChain's own converter.
 
 History may have been written by any provider. What only its author understands (thinking and its signature, a block
 of its own making) is left out on the way; tool ids are kept, and so is what came with a tool call to be sent back with
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -24,6 +24,7 @@ from langchain_core.messages import (
 )
 
 from rotor_core._errors import ConfigError
+from rotor_core.adapters.media import media_of
 from rotor_core.adapters.results import result_content
 from rotor_langchain.answers import EXTRA
 
@@ -56,6 +57,8 @@ def _text_or_parts(message: BaseMessage) -> Any:
 
 
 def _converted(message: BaseMessage) -> list[Wire]:
+    if not isinstance(message.content, str):
+        message = message.model_copy(update={"content": [_plain(block) for block in message.content]})
     try:
         return convert_to_openai_messages([message])
     except (ValueError, KeyError, TypeError) as error:  # the last two: a block that lacks what its type promises
@@ -64,6 +67,16 @@ def _converted(message: BaseMessage) -> list[Wire]:
             key="messages",
             expected="text, image, audio or file blocks",
         ) from error
+
+
+def _plain(block: Any) -> Any:
+    """A block of media or plain text as a part that wires know, of which LangChain's converter has fewer; any other as it is."""
+    if not isinstance(block, dict):
+        return block
+    given = cast("dict[str, Any]", block)
+    if given.get("type") == "text-plain" and isinstance(given.get("text"), str):
+        return {"type": "text", "text": given["text"]}
+    return media_of(given) or given
 
 
 def _human(message: BaseMessage) -> Wire:

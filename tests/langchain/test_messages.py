@@ -103,11 +103,40 @@ def test_an_image_in_anyones_form_becomes_openais(block: dict[str, object], url:
 
 def test_blocks_that_are_all_text_become_one_text_which_every_server_takes():
     assert to_wire([SystemMessage([{"type": "text", "text": "a"}, "b"])])[0]["content"] == "a\nb"
+    plain = {"type": "text-plain", "text": "c", "mime_type": "text/plain"}
+    assert to_wire([HumanMessage(["a", plain])])[0]["content"] == "a\nc"
 
 
 def test_a_block_without_a_form_in_chat_completions_is_named():
-    with pytest.raises(ConfigError, match="human message holds a content block that has no form.*video"):
-        to_wire([HumanMessage([{"type": "video", "base64": "eA==", "mime_type": "video/mp4"}])])
+    with pytest.raises(ConfigError, match="human message holds a content block that has no form.*image"):
+        to_wire([HumanMessage([{"type": "image", "mime_type": "image/png"}])])
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        (
+            {"type": "file", "url": "https://x.test/a.pdf", "mime_type": "application/pdf", "filename": "a.pdf"},
+            {"type": "file", "file": {"file_data": "https://x.test/a.pdf", "filename": "a.pdf"}},
+        ),
+        (
+            {"type": "video", "url": "https://x.test/a.mp4"},
+            {"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}},
+        ),
+        (
+            {"type": "video", "base64": "eA==", "mime_type": "video/mp4"},
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,eA=="}},
+        ),
+        (
+            {"type": "audio", "url": "https://x.test/a.wav"},
+            {"type": "audio_url", "audio_url": {"url": "https://x.test/a.wav"}},
+        ),
+    ],
+)
+def test_a_block_that_some_wire_takes_is_left_to_the_wires(block, part):
+    [wire] = to_wire([HumanMessage(["What", {"type": "text", "text": "is"}, block, "this?"])])
+    told = [{"type": "text", "text": text} for text in ("What", "is", "this?")]
+    assert wire["content"] == [*told[:2], part, told[2]]
 
 
 def test_a_kind_of_message_that_nobody_knows_is_named():
