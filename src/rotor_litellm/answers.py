@@ -15,14 +15,14 @@ from rotor_core._flow import Result
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Chunk, ToolCall, ToolCallDelta, Usage
 from rotor_litellm.host import litellm
-from rotor_litellm.story import headers_for
+from rotor_litellm.story import headers_for, mark
 
 EXTRA: Final = "extra_content"
 """What a provider wants back with a tool call. It travels in the call's `provider_specific_fields`, LiteLLM's place for such."""
 
 
-def answered(response: Any, result: Result) -> Any:
-    """A whole answer, written into the response that LiteLLM made ready for it."""
+def answered(response: Any, result: Result, record: object = None) -> Any:
+    """A whole answer, written into the response that LiteLLM made ready for it. `record`: LiteLLM's of the call, see `mark`."""
     answer = result.answer
     assert answer is not None
     calls = [_call(call) for call in answer.tool_calls]
@@ -38,10 +38,11 @@ def answered(response: Any, result: Result) -> Any:
     if result.usage is not None:
         response.usage = usage_of(result.usage)
     story = story_of(result)
-    told: dict[str, Any] = {"rotor": story, "additional_headers": headers_for(story)}
+    told: dict[str, Any] = {"additional_headers": headers_for(story)}
     if result.cost_usd is not None:
         told["response_cost"] = result.cost_usd
     response._hidden_params = {**(getattr(response, "_hidden_params", None) or {}), **told}  # noqa: SLF001  LiteLLM's place for this
+    mark(response, story, record)
     return response
 
 

@@ -49,9 +49,9 @@ def for_litellm(error: RotorError, model: str) -> Exception:
     if isinstance(error, StreamBroken | StoreError):
         return _made(litellm.ServiceUnavailableError, str(error), model, 503)
     if isinstance(error, ConfigError):
-        # A name that is none, or a configuration that its owner has to mend.
-        kind = (litellm.NotFoundError, 404) if error.key == "model" else (litellm.BadRequestError, 400)
-        return _made(kind[0], str(error), model, kind[1])
+        if error.key == "model":
+            return _made(litellm.NotFoundError, _unplaced(error), model, 404)
+        return _made(litellm.BadRequestError, str(error), model, 400)  # for its owner to mend
     return _made(litellm.APIError, str(error), model, 500)
 
 
@@ -78,6 +78,15 @@ def _refusal(error: NoCandidates, model: str) -> Exception:
         if reasons <= _SIZE | _UNFIT:
             return _made(litellm.ContextWindowExceededError, str(error), model, 400)
     return limited(str(error), model, error.retry_at, error.retry_after)
+
+
+def _unplaced(error: ConfigError) -> str:
+    """A name that is none, without the configuration's place: who asked for it may be anybody, and has no part in that file."""
+    return str(
+        ConfigError(
+            error.problem, key=error.key, value=error.value, expected=error.expected, suggestion=error.suggestion
+        )
+    )
 
 
 def _attempts(error: AttemptsFailed, model: str) -> Exception:

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from rotor_core._errors import RotorError
 from rotor_core._events import Event, Selected
+from rotor_core.catalog.sources import given_source
 from rotor_core.rotor import Rotor, Source
 from rotor_litellm.answers import Pieces, answered, who
 from rotor_litellm.asked import options_for, request_of
@@ -26,11 +27,14 @@ from rotor_litellm.streams import HEADERS, Begun
 
 
 class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
-    """`config`: a `rotor.yaml`, as a path or a mapping; None: wherever one is found. The engine is made by the first call."""
+    """`config`: a `rotor.yaml`, as a path or a mapping; None: wherever one is found. Raises TypeError for what is neither.
+
+    The engine is made by the first call.
+    """
 
     def __init__(self, config: Source = None) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]  see `host`
-        self._config, self._engine = config, cast("Rotor | None", None)
+        self._config, self._engine = given_source(config), cast("Rotor | None", None)
         self._lock = threading.Lock()
 
     @property
@@ -51,13 +55,13 @@ class RotorProvider(CustomLLM):  # type: ignore[misc]  # pyright: ignore[reportU
     def completion(self, **given: Any) -> Any:
         with _told_as_theirs(str(given["model"])):
             result = self.engine.chat(request_of(given), **options_for(given))
-        return answered(given["model_response"], result)
+        return answered(given["model_response"], result, given.get("logging_obj"))
 
     async def acompletion(self, **given: Any) -> Any:
         _serve_headers()
         with _told_as_theirs(str(given["model"])):
             result = await self.engine.achat(request_of(given), **options_for(given))
-        return answered(given["model_response"], result)
+        return answered(given["model_response"], result, given.get("logging_obj"))
 
     def streaming(self, **given: Any) -> Iterator[Any]:
         """Begun before it is returned: what goes wrong before the first piece is an error of the call, as with any provider."""

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import is_
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from rotor_core._model import Catalog, Pool, Seat
 from rotor_core._ports import Ports
 from rotor_core.catalog.document import read
 from rotor_core.catalog.load import load
-from rotor_core.catalog.sources import found_config
+from rotor_core.catalog.sources import found_config, given_source
 from rotor_core.plugins import Plugins, installed
 from rotor_core.rotor import Rotor, Source
 from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
@@ -64,16 +63,15 @@ class _Seated:
 
 
 class Roster:
-    """`config`: a `rotor.yaml` (path or mapping), or None: wherever one is found. Raises ConfigError.
+    """`config`: a `rotor.yaml` (path or mapping), or None: wherever one is found. Raises ConfigError, and TypeError for what is neither.
 
     `strict`: an entry that cannot be read is an error; otherwise it is told of in the log, and its `rotor` section is
     left out, for one entry must not take a running proxy down.
     """
 
     def __init__(self, config: Source = None, *, strict: bool = True) -> None:
-        source: Any = found_config(os.environ) if config is None else config
-        given: Any = source if source is None or hasattr(source, "keys") else Path(source)
-        self._base: Mapping[str, Any] = read(given).data
+        given = given_source(config)
+        self._base: Mapping[str, Any] = read(found_config(os.environ) if given is None else given).data
         self._plugins: Plugins = installed()
         self._strict, self._lock = strict, threading.Lock()
         self._seen: tuple[Written, ...] = ()

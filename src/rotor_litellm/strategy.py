@@ -137,7 +137,8 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
 
     `config`: a `rotor.yaml`, as a path or a mapping, for the store, the policy, rules, and limits of models that
     `model_list` does not state; None: wherever one is found. A second call replaces the first one's strategy. Raises
-    ConfigError for a `model_info.rotor` or a configuration that cannot be used, TypeError for what is no Router.
+    ConfigError for a `model_info.rotor` or a configuration that cannot be used, TypeError for what is no Router or no
+    configuration at all.
     """
     if not hasattr(router, "set_custom_routing_strategy") or not hasattr(router, "model_list"):
         raise TypeError(f"install takes a litellm.Router, not a {type(router).__name__}")

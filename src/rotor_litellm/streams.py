@@ -69,7 +69,7 @@ class ResponseHeaders(CustomLogger):  # type: ignore[misc]  # pyright: ignore[re
         request_headers: Any = None,  # noqa: ARG002  as above
         litellm_call_info: Mapping[str, Any] | None = None,  # noqa: ARG002  as above
     ) -> dict[str, str] | None:
-        story: Mapping[str, Any] | None = told_by(response)
+        story: Mapping[str, Any] | None = told_by(response, data.get("litellm_logging_obj"))
         if story is None:
             stream = self._streams.get(str(data.get("litellm_call_id")))
             if stream is None:

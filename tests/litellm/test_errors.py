@@ -93,6 +93,23 @@ def test_what_else_goes_wrong_has_the_class_that_fallbacks_and_clients_look_for(
     assert made.llm_provider == "rotor"
 
 
+def test_a_name_that_is_none_is_told_without_the_place_of_the_configuration():
+    error = ConfigError(
+        "there is no such pool", file="/srv/rotor.yaml", line=3, key="model", value="fest", suggestion="fast"
+    )
+
+    made = for_litellm(error, "fest")
+
+    assert str(made).endswith("model: there is no such pool (got 'fest'); did you mean 'fast'?")
+    assert "rotor.yaml" not in str(made)
+
+
+def test_of_a_configuration_that_cannot_be_used_the_place_is_told():
+    made = for_litellm(ConfigError("unknown key", file="/srv/rotor.yaml", line=3, key="providrs"), "fast")
+
+    assert "/srv/rotor.yaml:3: providrs" in str(made)
+
+
 def test_the_instant_of_return_is_told_in_whole_seconds_and_exactly():
     for error in (
         nobody("no_room", retry_at=time.time() + 7.3, retry_after=7.3),

@@ -13,7 +13,8 @@ from typing import Any
 import litellm
 import pytest
 import yaml
-from tests.litellm.made import entry, free
+from tests.litellm.doors import opened, over
+from tests.litellm.made import HELLO, entry, free
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
@@ -78,6 +79,21 @@ async def test_a_program_shown_runs(program: str, box: Sandbox, monkeypatch: pyt
     told = re.search(r"# (deployment, provider.*)", program)
     assert told is not None
     assert set(told.group(1).split(", ")) <= story.keys()
+
+
+async def test_the_provider_that_is_shown_answers_those_who_ask_for_thought(
+    box: Sandbox,
+):
+    written = next(w for w in map(yaml.safe_load, CONFIGS) if "custom_provider_map" in w.get("litellm_settings", {}))
+    with opened(over(box)):
+        r = litellm.Router(model_list=written["model_list"])
+        for model in ("fast", "rotor/one/m"):
+            thinking = {"type": "enabled", "budget_tokens": 1024}
+            message = await r.aanthropic_messages(model=model, messages=HELLO, max_tokens=2000, thinking=thinking)
+            response = await r.aresponses(model=model, input="Hello", reasoning={"effort": "low"})
+
+            assert message["content"]
+            assert response.output
 
 
 def test_the_page_names_every_file_and_setting_as_it_is():

@@ -103,6 +103,20 @@ def test_so_does_a_stream_and_its_usage_is_the_providers(proxy: str, box: Sandbo
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_so_does_the_answer_to_a_message_which_litellm_makes_of_another(proxy: str, box: Sandbox, stream: bool):
+    answer = httpx.post(
+        f"{proxy}/v1/messages",
+        headers={"authorization": "Bearer sk-lab"},
+        json={"model": "fast", "messages": HELLO, "max_tokens": 5, "stream": stream},
+        timeout=60,
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-rotor-model"] in {"one/m", "two/m"}
+    assert answer.headers["x-rotor-attempts"] == "1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_an_unknown_pool_is_404_and_an_exhausted_one_429_before_any_of_a_stream(proxy: str, box: Sandbox, stream: bool):
     unknown = ask(proxy, model="rotor/fest", stream=stream)
     for _ in range(3):
@@ -110,5 +124,6 @@ def test_an_unknown_pool_is_404_and_an_exhausted_one_429_before_any_of_a_stream(
 
     assert (unknown.status_code, exhausted.status_code) == (404, 429)
     assert "did you mean 'fast'" in unknown.text
+    assert not any(word in unknown.text for word in ("rotor.yaml", "REDACTED"))
     assert "0 left of 1 request per day" in exhausted.text
     assert box.key("one") not in exhausted.text

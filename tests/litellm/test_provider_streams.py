@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import litellm
@@ -50,6 +50,18 @@ async def begun(**more: Any) -> Any:
     stream: Any = await litellm.acompletion(model="rotor/fast", messages=HELLO, max_tokens=200, stream=True, **more)
     await anext(stream)
     return stream
+
+
+async def whole() -> list[Any]:
+    """All of a stream's pieces."""
+    asked: dict[str, Any] = {"model": "rotor/fast", "messages": HELLO, "max_tokens": 10, "stream": True}
+    return [piece async for piece in await litellm.acompletion(**asked)]
+
+
+async def whole_blocking() -> list[Any]:
+    """The same on LiteLLM's blocking path."""
+    asked: dict[str, Any] = {"model": "rotor/fast", "messages": HELLO, "max_tokens": 10, "stream": True}
+    return await asyncio.to_thread(lambda: list(litellm.completion(**asked)))
 
 
 def nothing_is_left(provider: RotorProvider) -> bool:
@@ -154,6 +166,18 @@ async def test_the_proxy_says_it_of_whole_answers_and_nothing_of_others_calls(ro
     assert told is not None
     assert told["x-rotor-model"] in {"one/m", "two/m"}
     assert other is None
+
+
+@pytest.mark.parametrize("streamed", [whole, whole_blocking])
+async def test_each_piece_says_who_answers_but_the_last_which_litellm_makes(
+    rotor: RotorProvider, streamed: Callable[[], Awaitable[list[Any]]]
+):
+    *pieces, last = await streamed()
+
+    assert len(pieces) > 1
+    assert {piece._hidden_params["rotor"]["provider"] for piece in pieces} <= {"one", "two"}
+    assert last.choices[0].finish_reason
+    assert "rotor" not in last._hidden_params
 
 
 async def test_what_went_wrong_before_the_headers_is_the_readers(lab: Sandbox, rotor: RotorProvider):

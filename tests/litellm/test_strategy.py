@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import litellm
@@ -15,7 +16,9 @@ from tests.litellm.made import HELLO, PAID, by, entry, free, router
 import rotor_litellm
 from rotor_core import ConfigError
 from rotor_core._ledger import AS_RESERVED
+from rotor_core.rotor import Rotor
 from rotor_core.sandbox import Sandbox
+from rotor_litellm.provider import RotorProvider
 from rotor_litellm.trail import CURRENT, sweep
 
 
@@ -337,6 +340,18 @@ def test_no_error_of_a_configuration_shows_a_key(box: Sandbox):
 def test_installing_in_what_is_no_router_says_so():
     with pytest.raises(TypeError, match=r"litellm\.Router, not a dict"):
         rotor_litellm.install({})
+
+
+def test_a_configuration_that_is_none_is_refused_by_every_door_at_once(box: Sandbox):
+    r = router(entry(box, "one"))
+    made: tuple[Callable[[Any], object], ...] = (
+        RotorProvider, Rotor.from_config, lambda config: rotor_litellm.install(r, config),
+    )  # fmt: skip
+
+    for make in made:
+        for wrong in (5, ["rotor.yaml"], True):
+            with pytest.raises(TypeError, match=f"a path, a mapping or None, not {type(wrong).__name__}"):
+                make(wrong)
 
 
 def test_settings_that_undo_rotors_work_are_told_of_once_each(box: Sandbox, caplog: pytest.LogCaptureFixture):

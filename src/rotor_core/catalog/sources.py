@@ -12,7 +12,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rotor_core._model import Catalog, Rule
 from rotor_core.catalog.document import find_config, user_config_dir
@@ -41,6 +41,15 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
+def given_source(given: object) -> Path | Mapping[str, Any] | None:
+    """What a program names as its configuration. Raises TypeError for what can be none."""
+    if given is None or isinstance(given, Mapping):
+        return cast("Mapping[str, Any] | None", given)
+    if isinstance(given, os.PathLike | str):
+        return Path(cast("os.PathLike[str] | str", given))
+    raise TypeError(f"a configuration is a path, a mapping or None, not {type(given).__name__}")
+
+
 def catalog_from(
     given: Given,
     environ: Mapping[str, str],
@@ -49,10 +58,10 @@ def catalog_from(
     schemes: Collection[str],
     offered: Sequence[Rule] = (),
 ) -> Catalog:
-    """The catalog of what was given, or of what is found. Raises ConfigError."""
-    source = found_config(environ) if given is None else given
-    if isinstance(source, os.PathLike | str):
-        source = Path(source)
+    """The catalog of what was given, or of what is found. Raises ConfigError, TypeError for what can be no configuration."""
+    source = given_source(given)
+    if source is None:
+        source = found_config(environ)
     later, day = refreshed_path(environ, Path.home(), sys.platform), today()
     key = (
         *(_identity(source), frozenset(environ.items()), tuple(specs), tuple(rankings), tuple(schemes), tuple(offered)),
