@@ -1,8 +1,11 @@
 """When a call really goes out. A provider counts from its arrival, and LiteLLM says only that it is about to send.
 
-Between that and the first byte stand the turns of a busy event loop, and on a first call a connection to be made. A
-charge that is taken too early is refused later; one that is taken some milliseconds late costs next to nothing. So the
-instant is told again some turns of the loop later, and while a connection may still be under way.
+Between that and the first byte stand a look for proxies in another thread, the turns of a busy event loop, and each time
+that more calls are under way than before, or with another timeout, a connection to be made. A charge that is taken too
+early gives back too early: a window's length later, its provider refuses whoever follows.
+
+LiteLLM has no hook for that instant, so the task that sends is looked at, and what it waits for tells: once it is for the
+answer, the request has gone. The charge then counts from that look, which comes soon after.
 """
 
 from __future__ import annotations
@@ -10,43 +13,57 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from rotor_litellm.trail import Held
 
-TURNS: Final = 3
-"""Of the event loop: one in which the connection is looked for, one in which it is made, one in which it is written to."""
-CONNECTING: Final = (0.03, 0.1, 0.3)
-"""Seconds after which a call that may be making a connection is told again, unless it has been answered."""
-IDLE: Final = 45.0
-"""Seconds without a call after which connections may be closed."""
-_MOST: Final = 10_000
-
-_last: dict[str, float] = {}
+ANSWERING: Final = frozenset({
+    "ClientResponse.start",
+    "AsyncHTTP11Connection._receive_response_headers",
+    "AsyncHTTP2Connection._receive_response",
+})  # fmt: skip
+"""What waits for an answer's first bytes, in the libraries that LiteLLM calls by: aiohttp and httpcore."""
+STEP: Final = 0.002
+PART: Final = 0.05
+"""Between looks so many seconds, or such a part of those since the first where that is more."""
+MOST: Final = 1.0
+"""Seconds after which nothing more is looked for; a call of which nothing was seen is charged as if it went out then."""
+_OPAQUE: Final = frozenset({"async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
+"""Awaitables that do not say what they wait for: a caller who asks from within an asynchronous generator is one's."""
 
 
 def going_out(held: Held) -> None:
     """The call is about to be sent."""
-    now = held.started
-    cold = now - _last.get(held.id, 0.0) > IDLE
-    if len(_last) > _MOST:
-        _last.clear()
-    _last[held.id] = now
     _tell(held)
     try:
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
     except RuntimeError:  # a blocking call: it goes out from this very thread
         return
-    loop.call_soon(_later, loop, held, TURNS - 1)
-    if cold:
-        for seconds in CONNECTING:
-            loop.call_later(seconds, _tell, held)
+    if task is not None:
+        loop.call_soon(_look, loop, held, task, loop.time())
 
 
-def _later(loop: asyncio.AbstractEventLoop, held: Held, turns: int) -> None:
-    _tell(held)
-    if turns > 1:
-        loop.call_soon(_later, loop, held, turns - 1)
+def _look(loop: asyncio.AbstractEventLoop, held: Held, task: asyncio.Task[Any], since: float) -> None:
+    if held.over or task.done():
+        return
+    waited = loop.time() - since
+    if waited < MOST and not _gone(task):
+        loop.call_later(max(STEP, PART * waited), _look, loop, held, task, since)
+    else:
+        loop.call_soon(_tell, held)  # aiohttp writes in a task of its own, begun in this turn
+
+
+def _gone(task: asyncio.Task[Any]) -> bool:
+    """Whether what a task waits for is an answer, or cannot be seen."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        code = getattr(awaited, "cr_code", None) or getattr(awaited, "gi_code", None)
+        if code is None:
+            return type(awaited).__name__ in _OPAQUE
+        if code.co_qualname in ANSWERING:
+            return True
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return False
 
 
 def _tell(held: Held) -> None:

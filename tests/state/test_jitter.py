@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotor_core._model import Limit
-from rotor_core._state.jitter import EVERY, LEAST, MOST, WIRE, Jitter
+from rotor_core._state.jitter import EVERY, HOLD, LEAST, MOST, WIRE, Jitter
 from rotor_core._state.window import Guards, window_for
 
 START = 1_000_000_020.0
@@ -16,21 +16,21 @@ START = 1_000_000_020.0
 def test_before_enough_was_seen_the_guard_is_what_it_was_set_to():
     jitter = Jitter(0.025)
 
-    assert not any(jitter.late(0.2) for _ in range(EVERY - 1))
+    assert not any(jitter.late(0.2, START) for _ in range(EVERY - 1))
     assert jitter.delay == 0.025
 
 
 def test_who_leaves_on_time_needs_little_guard_and_never_less_than_the_least():
     jitter = Jitter(0.040)
 
-    assert [jitter.late(0.0) for _ in range(EVERY)][-1]
+    assert [jitter.late(0.0, START) for _ in range(EVERY)][-1]
     assert jitter.delay == LEAST
 
 
 def test_the_guard_covers_all_but_the_latest_hundredth():
     jitter = Jitter(0.025)
     for n in range(2 * EVERY):
-        jitter.late(0.5 if n == 40 else 0.020)
+        jitter.late(0.5 if n == 40 else 0.020, START + 2 * n)
 
     assert jitter.delay == pytest.approx(0.020 + WIRE)
 
@@ -38,28 +38,41 @@ def test_the_guard_covers_all_but_the_latest_hundredth():
 def test_a_refusal_a_moment_too_early_widens_the_guard_and_time_narrows_it_again():
     jitter = Jitter(0.025)
     for _ in range(EVERY):
-        jitter.late(0.0)
+        jitter.late(0.0, START)
 
-    assert jitter.refused(0.010)
+    assert jitter.refused(0.010, START)
     assert jitter.delay == pytest.approx(LEAST + 0.011)
-    for _ in range(40 * EVERY):
-        jitter.late(0.0)
+    for n in range(40 * EVERY):
+        jitter.late(0.0, START + n)
     assert jitter.delay == pytest.approx(LEAST, abs=0.002)
 
 
 def test_a_refusal_for_longer_than_any_guard_is_not_jitter():
     jitter = Jitter(0.025)
 
-    assert not jitter.refused(3.0)
-    assert not jitter.refused(-1.0)
+    assert not jitter.refused(3.0, START)
+    assert not jitter.refused(-1.0, START)
     assert jitter.delay == 0.025
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(-1.0, 5.0)), max_size=400))
+def test_a_guard_stays_until_what_was_charged_under_it_is_free_again():
+    jitter, busy = Jitter(0.025), MOST - WIRE
+    for n in range(EVERY):
+        jitter.late(busy, START + n / EVERY)
+    quiet = [jitter.late(0.0, START + 1 + HOLD * n / (8 * EVERY)) for n in range(8 * EVERY)]
+
+    assert not any(quiet[:-EVERY])
+    assert jitter.delay == pytest.approx(MOST)
+    assert any(jitter.late(0.0, START + 2 * HOLD + n) for n in range(EVERY))
+    assert jitter.delay == LEAST
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(-1.0, 5.0), st.floats(0.0, 5.0)), max_size=400))
 def test_the_guard_stays_within_its_bounds(seen):
-    jitter = Jitter(0.025)
-    for early, seconds in seen:
-        jitter.refused(seconds) if early else jitter.late(seconds)
+    jitter, now = Jitter(0.025), START
+    for early, seconds, later in seen:
+        now += later
+        jitter.refused(seconds, now) if early else jitter.late(seconds, now)
 
         assert LEAST <= jitter.delay <= MOST
 

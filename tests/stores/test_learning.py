@@ -159,6 +159,20 @@ def test_who_overtook_a_call_on_the_way_does_not_give_it_back():
     assert LEFT - 4_441 <= reading(store, one).remaining <= LEFT - 4_279
 
 
+@pytest.mark.parametrize("late", [0.0, 0.01, 0.024])
+def test_a_charge_that_ends_while_a_call_is_on_its_way_does_not_make_that_call_free(late):
+    store, hands = world()
+    of = plan(learner(rpm(2, "rolling")))
+    call(store, of, header(1.0, limit=2.0, window=None))
+    hands.at = START + 60.0 + late  # over at the provider, and for a guard's length not yet here
+    call(store, of, header(1.0, limit=2.0, window=None))
+    hands.at += 1.0
+
+    answers = [store.reserve(ask(of, max_wait=0.0)) for _ in range(2)]
+
+    assert [isinstance(answer, Reservation) for answer in answers] == [True, False]
+
+
 def test_an_older_figure_does_not_speak_against_a_newer_one():
     store, hands = world()
     one = learner(tpm(LEFT, "calendar"))

@@ -111,8 +111,12 @@ class Bucket:
 
     def used(self, now: float) -> float:
         """Units taken as of `now`, grants to come included."""
+        return self.lasting(now, now)
+
+    def lasting(self, now: float, until: float) -> float:
+        """Units taken as of `now` that still count at `until`, grants to come included."""
         self._pour(now)
-        return max(0.0, self.tat - now) / self.pace + sum(a for _, a in self.coming)
+        return max(0.0, self.tat - until) / self.pace + sum(a for _, a in self.coming)
 
     def headroom(self, now: float) -> float:
         """The fraction left, 0 to 1."""

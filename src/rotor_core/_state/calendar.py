@@ -106,6 +106,11 @@ class Calendar:
         """Units taken in the period that holds `now`."""
         return self._period(now).used
 
+    def lasting(self, now: float, until: float) -> float:
+        """Units taken in the period that holds `now`, if it holds `until` as well."""
+        here = self._period(now)
+        return here.used if until < here.end else 0.0
+
     def headroom(self, now: float) -> float:
         """The fraction left of the period that holds `now`, 0 to 1."""
         left = 1.0 - self._period(now).used / self.value

@@ -103,6 +103,11 @@ class Rolling:
         self._forget(now)
         return self.total
 
+    def lasting(self, now: float, until: float) -> float:
+        """Units taken as of `now` that still count at `until`, grants to come included."""
+        self._forget(now)
+        return self._after(until - self.span)
+
     def headroom(self, now: float) -> float:
         """The fraction left, 0 to 1."""
         self._forget(now)

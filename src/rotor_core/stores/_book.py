@@ -158,7 +158,7 @@ class Book:
         known = self.open.get(reservation_id)
         if known is None:
             return
-        if self.jitter.late(now - known.at):
+        if self.jitter.late(now - known.at, now):
             self._guard()
         if now > known.at + self.guards.slip:
             self.note("move", reservation_id, now)
@@ -177,7 +177,7 @@ class Book:
             serve_gates(self, self.leave(reservation_id), now)
             return []
         actual = list(known.amounts) if used is AS_RESERVED else actual_amounts(known, used)
-        if told and any(self.jitter.refused(moment) for moment in surprises(known, told)):
+        if told and any(self.jitter.refused(moment, now) for moment in surprises(known, told)):
             self._guard()
         changes = learned(self.shelf, known, used, told, now) if known.subject else ()
         kin = self.kindred.told(known, [c for c in changes if isinstance(c, Correct)], now) if changes else []

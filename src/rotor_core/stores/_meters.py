@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from rotor_core._ledger import LimitRecord
@@ -49,6 +49,10 @@ class Holder(ABC):
                 group.ease()
 
 
+ARRIVAL: Final = 0.2
+"""Seconds from a charge within which a call has arrived, the guard for which charges count longer here included."""
+
+
 class Meter(Holder):
     """A limit with a period, and its window. `record` says where the limit comes from.
 
@@ -77,10 +81,12 @@ class Meter(Holder):
         return self.window.earliest(now, now, amount)
 
     def taken(self, now: float) -> tuple[float, float]:
-        """What counts as of `now`, at least and at most: of a calendar, grants to come may be for this period or a later one."""
-        used = self.window.used(now)
-        least = max(0.0, used - self.coming)
-        return least, used if self.limit.window == "calendar" else least
+        """What a provider counts when a call of `now` arrives there, at least and at most.
+
+        What is about to end may have ended by then. Of a calendar, grants to come may be for this period or a later one.
+        """
+        used, least = self.window.used(now), self.window.lasting(now, now + ARRIVAL) - self.coming
+        return max(0.0, least), used if self.limit.window == "calendar" else max(0.0, used - self.coming)
 
     def change_to(self, record: LimitRecord, guards: Guards, now: float) -> None:
         """Count by another limit from now on; what is taken stays taken."""

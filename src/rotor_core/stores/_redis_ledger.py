@@ -181,7 +181,7 @@ class RedisLedger:
         late = now - (mine.sent_at if mine.sent_at is not None else mine.grant.at)
         mine.sent_at = now
         with self._lock:
-            if self._jitter.late(late):
+            if self._jitter.late(late, now):
                 self._set_guard()
         return now if late > self.guards.slip else None
 
@@ -224,7 +224,7 @@ class RedisLedger:
         for one in told:
             if one.refused and one.retry_in is not None:
                 held = any(r.limit.unit == one.unit and r.limit.per == one.per for r in records)
-                if held and self._jitter.refused(one.retry_in):
+                if held and self._jitter.refused(one.retry_in, self.now()):
                     self._set_guard()
 
     def _change(self, change: Change, subject: str) -> list[Any]:

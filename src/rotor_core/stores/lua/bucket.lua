@@ -140,12 +140,14 @@ function Bucket.block(r, now, amount, till)
   r.tat = math.max(r.tat, math.min(till - r.g + full, now + 2 * r.s))
 end
 
-function Bucket.used(r, now)
+function Bucket.lasting(r, now, till)
   pour(r, now)
   local coming = 0
   for _, amount in ipairs(r.ams or {}) do coming = coming + amount end
-  return math.max(0, r.tat - now) / (r.s / r.v) + coming
+  return math.max(0, r.tat - till) / (r.s / r.v) + coming
 end
+
+function Bucket.used(r, now) return Bucket.lasting(r, now, now) end
 
 function Bucket.resets_at(r, now)
   pour(r, now)

@@ -147,6 +147,11 @@ function Calendar.used(r, now)
   return r.pu[period(r, now, now)]
 end
 
+function Calendar.lasting(r, now, till)
+  local i = period(r, now, now)
+  return till < r.pe[i] and r.pu[i] or 0
+end
+
 function Calendar.resets_at(r, now)
   return r.pe[period(r, now, now)]
 end

@@ -16,7 +16,8 @@ local function correct(rec, actual, corrections)
         local more = math.max(0, told[2] - since - rec.tk[i] + back)
         if more == 0 then
           local own = told[3] and back or rec.am[i]
-          more = math.min(0, told[2] - math.min(0, since) - rec.tk[i] + rec.ot[i] + own)
+          -- One that an earlier version reserved has no `ls`.
+          more = math.min(0, told[2] - math.min(0, since) - (rec.ls or rec.tk)[i] + rec.ot[i] + own)
           if told[3] then more = math.max(more, -Windows[r.k].used(r, rec.at)) end
         end
         if math.abs(more) > NOISE * math.max(1, r.v) then

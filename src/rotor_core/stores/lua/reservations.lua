@@ -1,12 +1,13 @@
 -- Reservations that are open: `id`, `n` the option's id, `at` when its charges count from, `g` the instant granted, `asked`,
--- `exp`, `since`, `due`; `ks` limits with `am` amounts and `mk` marks, `gs` gates; `tk`, `ot` and `cx`: what counted as taken
--- just after the charge, what others had in flight then, and the corrections up to then; `d` the demand, `pi` `po` prices, `su` subject, `why` it had rested,
+-- `exp`, `since`, `due`; `ks` limits with `am` amounts and `mk` marks, `gs` gates; `tk`, `ls`, `ot` and `cx`: what counted as taken
+-- just after the charge, what of that lasts until it arrives, what others had in flight then, and the corrections up to then; `d` the demand, `pi` `po` prices, `su` subject, `why` it had rested,
 -- `kept` until whom it was handed to has asked for it.
 
 -- A demand: requests, input tokens, output tokens, what the provider is told (or false), seconds of audio, and by model what
 -- is expected of its answers (likely, most or false, bound or false, scale), or false.
 
 local SHARE = 0.05
+local ARRIVAL = 0.2 -- see `_meters.py`
 
 local function cost(pi, po, read, written) return (pi * read + po * written) / 1e6 end
 
@@ -80,7 +81,7 @@ end
 -- Its charges are in flight, or (not `due`) to come.
 local function fly(rec, at, due)
   rec.due = due
-  rec.tk, rec.ot, rec.cx = nil, nil, nil
+  rec.tk, rec.ls, rec.ot, rec.cx = nil, nil, nil, nil
   local watched = false
   for i, key in ipairs(rec.ks) do
     local r = limit(key)
@@ -90,10 +91,11 @@ local function fly(rec, at, due)
     end
   end
   if not due or not watched then return end
-  rec.tk, rec.ot, rec.cx = {}, {}, {}
+  rec.tk, rec.ls, rec.ot, rec.cx = {}, {}, {}, {}
   for i, key in ipairs(rec.ks) do
     local r = limit(key)
     rec.tk[i] = r and Windows[r.k].used(r, at) - r.co or 0
+    rec.ls[i] = r and math.max(0, Windows[r.k].lasting(r, at, at + ARRIVAL) - r.co) or 0
     rec.ot[i] = r and math.max(0, r.f - rec.am[i]) or 0
     rec.cx[i] = r and r.x or 0
   end

@@ -147,6 +147,13 @@ function Rolling.used(r, now)
   return r.tot
 end
 
+function Rolling.lasting(r, now, till)
+  forget(r, now)
+  local sum = 0
+  for k = bisect_right(r.ats, till - (r.s + r.g)) + 1, #r.ats do sum = sum + r.ams[k] end
+  return sum
+end
+
 function Rolling.resets_at(r, now)
   forget(r, now)
   local n = #r.ats
