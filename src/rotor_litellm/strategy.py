@@ -1,6 +1,6 @@
 """`install(router)`: Rotor chooses among the deployments of a `litellm.Router`, instead of the strategy that it was made with.
 
-LiteLLM's own filters are asked first (teams, tags, health checks, other callbacks, `order`, pre-call checks), and Rotor
+LiteLLM's own routers and filters are asked first (auto routers, routing plugins, teams, tags, health checks, other callbacks, `order`, pre-call checks), and Rotor
 chooses among whom they leave: free capacity first, nobody beyond a limit, and it waits for capacity rather than fail.
 """
 
@@ -21,12 +21,12 @@ from rotor_litellm.advice import advise
 from rotor_litellm.choosing import choice, glimpse, trail_of, work_of
 from rotor_litellm.dispatch import preload
 from rotor_litellm.errors import for_litellm
-from rotor_litellm.filters import Found, afiltered, filtered, nobody
+from rotor_litellm.filters import Found, afiltered, filtered, nobody, refuse_blocking, rerouted
 from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, register
 from rotor_litellm.request import is_call, wanted
 from rotor_litellm.roster import Roster, Table
-from rotor_litellm.trail import asweep, sweep
+from rotor_litellm.trail import CURRENT, asweep, sweep
 
 CHOOSING: Final[ContextVar[bool]] = ContextVar("rotor_litellm_choosing", default=False)
 """Whether a strategy of ours is asking LiteLLM's filters, and will choose itself."""
@@ -71,6 +71,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         """Wait for capacity and take it; return the deployment that is to be called. Raises LiteLLM's errors."""
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
         await asweep()
+        model, messages = await self._rerouted(model, messages, input, specific_deployment, kwargs)
         found = await self._filtered(model, messages, input, specific_deployment, kwargs)
         table = self._table(_several(found))
         if not is_call(kwargs):
@@ -86,7 +87,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         self, model: str, messages: Any = None, input: Any = None,  # noqa: A002  as above
         specific_deployment: bool | None = False, request_kwargs: dict[str, Any] | None = None,  # noqa: FBT001, FBT002  as above
     ) -> Any:  # fmt: skip
-        """The same, blocking. LiteLLM asks callbacks of nobody's on this path."""
+        """The same, blocking. LiteLLM asks callbacks of nobody's on this path; ValueError where routing plugins would be passed over."""
+        refuse_blocking(self._router())
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
         sweep()
         table = self._table(_several(filtered(self._router(), model, messages, input, specific_deployment, kwargs)))
@@ -115,6 +117,15 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         if found is None:
             raise nobody(model)
         return found
+
+    async def _rerouted(
+        self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]
+    ) -> tuple[str, Any]:
+        token = CURRENT.set(None)  # an auto router may ask a model itself: that is a request of its own
+        try:
+            return await rerouted(self._router(), model, messages, given, specific, kwargs)
+        finally:
+            CURRENT.reset(token)
 
     async def _filtered(self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]) -> Found:
         token = CHOOSING.set(True)
