@@ -21,6 +21,7 @@ from rotor_litellm.advice import advise
 from rotor_litellm.choosing import choice, glimpse, trail_of, work_of
 from rotor_litellm.dispatch import preload
 from rotor_litellm.errors import for_litellm
+from rotor_litellm.fallbacks import goes_on
 from rotor_litellm.filters import Found, afiltered, filtered, nobody, refuse_blocking, rerouted
 from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, register
@@ -136,11 +137,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
 
     def _patience(self, model: str, kwargs: Mapping[str, Any]) -> float | None:
         """A group that has a fallback is worth waiting for only as long as a free seat is while a paid one is open."""
-        written: Any = kwargs.get("fallbacks") or self._router().fallbacks or ()
-        for fallback in written:
-            if isinstance(fallback, Mapping) and model in fallback:
-                return self.roster.engine.catalog.policy.max_wait_for_free
-        return None
+        going = goes_on(self._router(), model, kwargs)
+        return self.roster.engine.catalog.policy.max_wait_for_free if going else None
 
 
 def install(router: Any, config: Source = None) -> RotorStrategy:
@@ -148,11 +146,13 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
 
     `config`: a `rotor.yaml`, as a path or a mapping, for the store, the policy, rules, and limits of models that
     `model_list` does not state; None: wherever one is found. A second call replaces the first one's strategy. Raises
-    ConfigError for a `model_info.rotor` or a configuration that cannot be used, TypeError for what is no Router.
+    ConfigError for a `model_info.rotor` or a configuration that cannot be used, TypeError for what is no Router. An entry
+    that joins later and cannot be read is told of in the log, and its limits count as unknown.
     """
     if not hasattr(router, "set_custom_routing_strategy") or not hasattr(router, "model_list"):
         raise TypeError(f"install takes a litellm.Router, not a {type(router).__name__}")
     strategy = RotorStrategy(router, Roster(config))
+    strategy.roster.strict = False
     router.set_custom_routing_strategy(strategy)
     register(HOOKS)
     advise(router)
