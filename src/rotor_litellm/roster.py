@@ -73,7 +73,7 @@ class Roster:
         given = given_source(config)
         self._base: Mapping[str, Any] = read(found_config(os.environ) if given is None else given).data
         self._plugins: Plugins = installed()
-        self._strict, self._lock = strict, threading.Lock()
+        self.strict, self._lock = strict, threading.Lock()
         self._seen: tuple[Written, ...] = ()
         self._settings: Catalog = load(
             {k: v for k, v in self._base.items() if k not in {"providers", "pools", "default_pool"}},
@@ -159,13 +159,13 @@ class Roster:
             try:
                 _, seat = seat_of(entry, self._base, self._plugins)
             except ConfigError as error:
-                if self._strict:
+                if self.strict:
                     raise
                 logger.error("%s; its limits are taken as unknown", error)  # noqa: TRY400  a line for people
                 plain = {**written, "model_info": {k: v for k, v in entry.info.items() if k != "rotor"}}
                 _, seat = seat_of(Entry.of(plain), self._base, self._plugins)
         except ConfigError as error:
-            if self._strict:
+            if self.strict:
                 raise
             logger.error("%s; it is left out", error)  # noqa: TRY400  as above
             return None

@@ -1,6 +1,6 @@
 """`install(router)`: Rotor chooses among the deployments of a `litellm.Router`, instead of the strategy that it was made with.
 
-LiteLLM's own filters are asked first (teams, tags, health checks, other callbacks, `order`, pre-call checks), and Rotor
+LiteLLM's own routers and filters are asked first (auto routers, routing plugins, teams, tags, health checks, other callbacks, `order`, pre-call checks), and Rotor
 chooses among whom they leave: free capacity first, nobody beyond a limit, and it waits for capacity rather than fail.
 """
 
@@ -21,12 +21,13 @@ from rotor_litellm.advice import advise
 from rotor_litellm.choosing import choice, glimpse, trail_of, work_of
 from rotor_litellm.dispatch import preload
 from rotor_litellm.errors import for_litellm
-from rotor_litellm.filters import Found, afiltered, filtered, nobody
+from rotor_litellm.fallbacks import goes_on
+from rotor_litellm.filters import Found, afiltered, filtered, nobody, refuse_blocking, rerouted
 from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, register
 from rotor_litellm.request import is_call, wanted
 from rotor_litellm.roster import Roster, Table
-from rotor_litellm.trail import asweep, sweep
+from rotor_litellm.trail import CURRENT, asweep, sweep
 
 CHOOSING: Final[ContextVar[bool]] = ContextVar("rotor_litellm_choosing", default=False)
 """Whether a strategy of ours is asking LiteLLM's filters, and will choose itself."""
@@ -71,6 +72,7 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         """Wait for capacity and take it; return the deployment that is to be called. Raises LiteLLM's errors."""
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
         await asweep()
+        model, messages = await self._rerouted(model, messages, input, specific_deployment, kwargs)
         found = await self._filtered(model, messages, input, specific_deployment, kwargs)
         table = self._table(_several(found))
         if not is_call(kwargs):
@@ -86,7 +88,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         self, model: str, messages: Any = None, input: Any = None,  # noqa: A002  as above
         specific_deployment: bool | None = False, request_kwargs: dict[str, Any] | None = None,  # noqa: FBT001, FBT002  as above
     ) -> Any:  # fmt: skip
-        """The same, blocking. LiteLLM asks callbacks of nobody's on this path."""
+        """The same, blocking. LiteLLM asks callbacks of nobody's on this path; ValueError where routing plugins would be passed over."""
+        refuse_blocking(self._router())
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
         sweep()
         table = self._table(_several(filtered(self._router(), model, messages, input, specific_deployment, kwargs)))
@@ -116,6 +119,15 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
             raise nobody(model)
         return found
 
+    async def _rerouted(
+        self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]
+    ) -> tuple[str, Any]:
+        token = CURRENT.set(None)  # an auto router may ask a model itself: that is a request of its own
+        try:
+            return await rerouted(self._router(), model, messages, given, specific, kwargs)
+        finally:
+            CURRENT.reset(token)
+
     async def _filtered(self, model: str, messages: Any, given: Any, specific: object, kwargs: dict[str, Any]) -> Found:
         token = CHOOSING.set(True)
         try:
@@ -125,11 +137,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
 
     def _patience(self, model: str, kwargs: Mapping[str, Any]) -> float | None:
         """A group that has a fallback is worth waiting for only as long as a free seat is while a paid one is open."""
-        written: Any = kwargs.get("fallbacks") or self._router().fallbacks or ()
-        for fallback in written:
-            if isinstance(fallback, Mapping) and model in fallback:
-                return self.roster.engine.catalog.policy.max_wait_for_free
-        return None
+        going = goes_on(self._router(), model, kwargs)
+        return self.roster.engine.catalog.policy.max_wait_for_free if going else None
 
 
 def install(router: Any, config: Source = None) -> RotorStrategy:
@@ -138,11 +147,12 @@ def install(router: Any, config: Source = None) -> RotorStrategy:
     `config`: a `rotor.yaml`, as a path or a mapping, for the store, the policy, rules, and limits of models that
     `model_list` does not state; None: wherever one is found. A second call replaces the first one's strategy. Raises
     ConfigError for a `model_info.rotor` or a configuration that cannot be used, TypeError for what is no Router or no
-    configuration at all.
+    configuration at all. An entry that joins later and cannot be read is told of in the log, and its limits count as unknown.
     """
     if not hasattr(router, "set_custom_routing_strategy") or not hasattr(router, "model_list"):
         raise TypeError(f"install takes a litellm.Router, not a {type(router).__name__}")
     strategy = RotorStrategy(router, Roster(config))
+    strategy.roster.strict = False
     router.set_custom_routing_strategy(strategy)
     register(HOOKS)
     advise(router)

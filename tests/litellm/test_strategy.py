@@ -11,6 +11,7 @@ from typing import Any
 
 import litellm
 import pytest
+from litellm.router_utils.fallback_event_handlers import AttemptedFallbackTargets
 from tests.litellm.made import HELLO, PAID, by, entry, free, router
 
 import rotor_litellm
@@ -18,6 +19,7 @@ from rotor_core import ConfigError
 from rotor_core._ledger import AS_RESERVED
 from rotor_core.rotor import Rotor
 from rotor_core.sandbox import Sandbox
+from rotor_litellm.fallbacks import goes_on
 from rotor_litellm.provider import RotorProvider
 from rotor_litellm.trail import CURRENT, sweep
 
@@ -166,6 +168,58 @@ async def test_a_fallback_group_is_asked_without_waiting_in_the_first(box: Sandb
 
     assert by(answer) == "two-1"
     assert time.monotonic() - began < 5
+
+
+NEXT = {"proxy_server_request": {"body": {"fallbacks": ["b"]}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "kwargs", "waits"),
+    [
+        ({"fallbacks": [{"a": ["b"]}]}, "a", {}, False),
+        ({"fallbacks": [{"a": ["b"]}]}, "b", {}, True),
+        ({"default_fallbacks": ["b"]}, "a", {}, False),
+        ({"default_fallbacks": ["b"]}, "b", {}, True),
+        ({"fallbacks": [{"a": ["b"]}]}, "a", {"metadata": {"_disable_fallbacks": True}}, True),
+        ({}, "a", NEXT, False),
+        ({}, "b", NEXT, True),
+        ({"fallbacks": [{"a": ["b"]}]}, "a", {"proxy_server_request": {"body": {"fallbacks": []}}}, True),
+        ({"fallbacks": [{"a": ["b"]}, {"b": ["a"]}]}, "b", {"attempted_targets": ["a", "b"]}, True),
+        ({"fallbacks": [{"a": ["b", "c"]}, {"b": ["a"]}]}, "b", {"attempted_targets": ["a", "b"]}, False),
+    ],
+)
+def test_a_full_group_is_waited_for_unless_the_request_may_still_go_to_another(
+    box: Sandbox, settings: Any, model: str, kwargs: dict[str, Any], waits: bool
+):
+    r = router(*(entry(box, "one", group=name, id=name, rotor=free()) for name in "abc"), **settings)
+    if "attempted_targets" in kwargs:
+        kwargs = {**kwargs, "attempted_targets": AttemptedFallbackTargets(frozenset(kwargs["attempted_targets"]))}
+
+    assert goes_on(r, model, kwargs) is not waits
+
+
+async def test_of_two_groups_that_are_each_others_fallback_one_is_waited_for(box: Sandbox):
+    limit = free(limits=[{"requests": 1, "per": 0.5, "window": "rolling"}])
+    r = router(
+        entry(box, "one", group="a", rotor=limit), entry(box, "two", group="b", rotor=limit),
+        fallbacks=[{"a": ["b"]}, {"b": ["a"]}],
+    )  # fmt: skip
+    rotor_litellm.install(r)
+
+    answers = [by(await r.acompletion(model="a", messages=HELLO, max_tokens=5)) for _ in range(3)]
+
+    assert answers[:2] == ["one-1", "two-1"]
+
+
+async def test_a_misspelt_entry_that_joins_later_takes_nobody_down(box: Sandbox, caplog: pytest.LogCaptureFixture):
+    r = router(entry(box, "one", rotor=free()))
+    rotor_litellm.install(r)
+
+    r.add_deployment(litellm.types.router.Deployment(**entry(box, "two", group="other", rotor={"limts": []})))
+
+    for group, name in (("lab", "one-1"), ("other", "two-1")):
+        assert by(await r.acompletion(model=group, messages=HELLO, max_tokens=5)) == name
+    assert "limts" in caplog.text
 
 
 async def test_a_stream_is_settled_at_its_end_with_what_it_used(box: Sandbox):

@@ -1,0 +1,48 @@
+"""Whether a request may still go to another model group: then it is not to wait in a full one.
+
+LiteLLM knows a request's fallbacks, and follows them when a group has failed. Here they are only looked up, by its own
+rules; one that a release no longer has is done without, and then a request waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from rotor_litellm.filters import HANDLERS, part, say
+
+
+def goes_on(router: Any, model: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether LiteLLM would ask a group next that this request has not been to."""
+    rules = part(HANDLERS)
+    try:
+        if rules.fallbacks_disabled_for_request(kwargs):
+            return False
+        written = _written(router, kwargs)
+        if not written:
+            return False
+        attempted: Any = getattr(kwargs.get("attempted_targets"), "keys", None) or ()
+        groups = {model, *rules.fallback_lookup_groups(kwargs, model)}
+        tried = {*groups, *attempted}
+        if rules.check_non_standard_fallback_format(fallbacks=written):
+            chains = [written]
+        else:
+            # Beside this group's chain there is what is left of those by which the request came here.
+            chains = [rules.get_fallback_model_group(fallbacks=written, model_group=name)[0] or () for name in tried]
+        return any(rules.fallback_attempt_key(target) not in tried for chain in chains for target in chain)
+    except AttributeError as error:
+        say(f"{HANDLERS}.{error.name}", "a request waits in a full group though it has a fallback")
+        return False
+
+
+def _written(router: Any, kwargs: Mapping[str, Any]) -> Any:
+    """The fallbacks of this request: its own, as far as they can be seen, else the Router's."""
+    sent: Any = kwargs.get("proxy_server_request")
+    body: Any = cast("Mapping[str, Any]", sent).get("body") if isinstance(sent, Mapping) else None
+    places: tuple[Any, ...] = (kwargs, body)
+    for said in places:
+        if isinstance(said, Mapping):
+            own = cast("Mapping[str, Any]", said).get("fallbacks")
+            if isinstance(own, list):
+                return cast("Any", own)
+    return router.fallbacks
