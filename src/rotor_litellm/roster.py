@@ -29,7 +29,8 @@ from rotor_core.catalog.load import load
 from rotor_core.catalog.sources import found_config
 from rotor_core.plugins import Plugins, installed
 from rotor_core.rotor import Rotor, Source
-from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
+from rotor_litellm.deployments import ADAPTER, Entry, Unused, credential_of, seat_of
+from rotor_litellm.host import litellm
 
 logger: Final = logging.getLogger("rotor")
 
@@ -56,11 +57,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seated:
-    """An entry as it was read."""
+    """An entry as it was read. `credential`: what the one of LiteLLM's list said then that it names."""
 
     written: Written
     group: str
     seat: Seat
+    credential: Written
 
 
 class Roster:
@@ -76,7 +78,7 @@ class Roster:
         self._base: Mapping[str, Any] = read(given).data
         self._plugins: Plugins = installed()
         self._strict, self._lock = strict, threading.Lock()
-        self._seen: tuple[Written, ...] = ()
+        self._seen: Sequence[object] = ()
         self._settings: Catalog = load(
             {k: v for k, v in self._base.items() if k not in {"providers", "pools", "default_pool"}},
             environ={k: v for k, v in os.environ.items() if k == "ROTOR_STORE"},
@@ -90,8 +92,9 @@ class Roster:
 
     def refreshed(self, entries: Sequence[Written]) -> Engine:
         """The engine over this list. Raises ConfigError, where strict, for an entry that cannot be read."""
-        seen = self._seen
-        if len(seen) == len(entries) and all(map(is_, seen, entries)):
+        seen, credentials = self._seen, litellm.credential_list
+        shown: Sequence[object] = [*entries, *credentials] if credentials else entries
+        if len(seen) == len(shown) and all(map(is_, seen, shown)):
             return self.engine
         with self._lock:
             written = tuple(entries)
@@ -100,7 +103,7 @@ class Roster:
             if _seats(before) != _seats(fresh):
                 self._extras = {n: e for n, e in self._extras.items() if _stays(n, e, before, fresh)}
                 self._renew()
-            self._seen = written
+            self._seen = tuple(shown)
             return self.engine
 
     def table(self, candidates: Sequence[Written]) -> Table:
@@ -153,9 +156,10 @@ class Roster:
 
     def _read(self, name: str, written: Written) -> _Seated | None:
         """An entry with its seat: the one that it had, where nothing that matters has changed."""
+        credential = credential_of(written)
         for known in (self._listed.get(name), self._extras.get(name)):
-            if known is not None and (known.written is written or _same(known.written, written)):
-                return _Seated(written, known.group, known.seat)
+            if known is not None and known.credential == credential and _same(known.written, written):
+                return _Seated(written, known.group, known.seat, credential)
         try:
             entry = Entry.of(written)
             try:
@@ -173,7 +177,7 @@ class Roster:
             return None
         if seat.deployment.id != name:
             seat = replace(seat, deployment=replace(seat.deployment, id=name))
-        return _Seated(written, entry.group, seat)
+        return _Seated(written, entry.group, seat, credential)
 
     def _laid(self, entries: Mapping[str, Written]) -> Table:
         """Candidates with the pool that they are drawn from: their model group, or where they are of several, one made of these."""
@@ -241,4 +245,4 @@ def _alike(listed: Written, shown: Written) -> bool:
 
 def _same(one: Written, other: Written) -> bool:
     names = ("model_name", "litellm_params", "model_info")
-    return all(one.get(name) == other.get(name) for name in names)
+    return one is other or all(one.get(name) == other.get(name) for name in names)
