@@ -114,6 +114,8 @@ class Roster:
             return kept[1]
         with self._lock:
             before, entries, lasting = dict(self._extras), dict[str, Written](), True
+            if len(before) >= _EXTRAS:  # not further down: candidates are needed together
+                self._extras = {}
             for written in candidates:
                 name = self._name(written)
                 seated = self._seated(name, written)
@@ -149,8 +151,6 @@ class Roster:
         seated = kept if kept is not None and kept.written is written else self._read(name, written)
         if seated is None or seated is kept:
             return seated
-        if kept is None and len(self._extras) >= _EXTRAS:
-            self._extras = {}
         self._extras = {**self._extras, name: seated}
         return seated
 
