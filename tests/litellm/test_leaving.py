@@ -82,12 +82,16 @@ async def test_a_request_that_chooses_twice_in_a_row_with_keys_of_its_own_holds_
     async def several() -> None:
         for _ in range(2):  # LiteLLM calls a deployment of its own making, which nobody chose
             await r.acompletion(
-                model="lab", messages=HELLO, max_tokens=5, api_key=box.key("one", 2), metadata={"rotor": {"max_wait": 0}}
+                model="lab",
+                messages=HELLO,
+                max_tokens=5,
+                api_key=box.key("one", 2),
+                metadata={"rotor": {"max_wait": 0}},
             )
 
     await asyncio.create_task(several())
 
-    assert await aleft_soon(strategy) == {}
+    assert left(strategy).get("reservations", 0) <= 1  # the last one, until another begins or it expires
 
 
 async def test_what_is_never_told_of_is_over_when_its_lease_is(house: Sandbox):
