@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from rotor_core._acquire import Work, abandon, acquire
+from rotor_core._acquire import Work, abandon
+from rotor_core._attempts import next_seat
 from rotor_core._commands import Flow
 from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
 from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import Table
-from rotor_litellm.trail import CURRENT, Held, Trail, follow
+from rotor_litellm.trail import CURRENT, Held, Trail, follow, here
 
 ATTEMPTS: Final = 1_000
 """How often a request is tried is LiteLLM's affair (`num_retries`, fallbacks)."""
@@ -26,7 +27,10 @@ def trail_of(kwargs: Mapping[str, Any]) -> Trail:
     """The trail of this request: a new one where it begins. What was held for an attempt before is left to `choice`."""
     trail, mark = CURRENT.get(), attempt_of(kwargs)
     if trail is None or (is_first(kwargs) and not _asked_again(trail, mark)):
-        trail = Trail(mark)
+        before, trail = trail, Trail(mark, here())
+        if before is not None and before.held is not None and before.by == trail.by:
+            # Whoever keeps the trail (an error's frames, a context's copy) keeps no capacity.
+            trail.stale.append(before.held)
         CURRENT.set(trail)
     elif trail.mark != mark:
         trail.mark = mark
@@ -49,7 +53,9 @@ def choice(
     kwargs: Mapping[str, Any],
     max_wait: float | None,
 ) -> Flow[Mapping[str, Any]]:
-    """Wait for capacity among the candidates and take it; return the entry of whom it is. Raises NoCandidates.
+    """Wait for capacity among the candidates and take it; return the entry of whom it is.
+
+    Raises NoCandidates; AttemptsFailed where the request has failed before, which is the better story.
 
     `max_wait`: seconds, where the policy's is too long.
     """
@@ -74,7 +80,7 @@ def choice(
     progress.exclude = trail.out | outside
     progress.owed.clear()
     try:
-        reservation = yield from acquire(work, progress)
+        reservation = yield from next_seat(work, progress)
     finally:
         progress.exclude = set(trail.out)
     progress.owed.clear()

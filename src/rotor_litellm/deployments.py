@@ -2,15 +2,17 @@
 
 Limits come from `model_info.rotor` where it names any, else from `rpm` and `tpm`; prices from there, else from
 `input_cost_per_token` and `output_cost_per_token`, else from LiteLLM's own list. What a plugin or a `rotor.yaml` knows of
-the same provider and model holds unless the entry says otherwise. Entries with one key are one credential, and their
-ids are the deployments' ids.
+the same provider and model holds unless the entry says otherwise. Entries with one key are one credential, and so are
+those without a key that name one account. Their ids are the deployments' ids.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +28,12 @@ ADAPTER: Final = "litellm"
 POOL: Final = "entry"
 _KEY: Final = ("quota", "plan")
 _LIMITS: Final = ("limits", "rps", "rpm", "rpd", "tpm", "tpd")
+_ACCOUNT: Final = ("aws_", "vertex_", "azure_", "watsonx_", "oci_", "anthropic_")
+_ACCOUNT_TOO: Final = frozenset({
+    "tenant_id", "client_id", "client_secret", "token", "region_name", "project", "project_id", "organization",
+    "litellm_credential_name",
+})  # fmt: skip
+"""Parameters that say whose account it is where there is no key; those before, by how they begin."""
 _WORLD: Final = ("ROTOR_STORE",)
 """Of the environment only this matters here: keys are LiteLLM's business."""
 
@@ -43,7 +51,7 @@ SPEC: Final = ProviderSpec(ADAPTER, adapter=cast("Any", Unused))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The parts of an entry that matter. `place` is how messages name it."""
+    """The parts of an entry that matter, its credential's among `params`. `place` is how messages name it."""
 
     id: str
     group: str
@@ -63,7 +71,17 @@ class Entry:
         place = f"model_list: {info['id']}"
         if not params.get("model"):
             raise ConfigError("is missing", key=f"{place}.litellm_params.model", expected="provider/model")
-        return cls(str(info["id"]), group, params, info, place)
+        stated = {name: value for name, value in params.items() if value is not None}
+        return cls(str(info["id"]), group, {**credential_of(written), **stated}, info, place)
+
+
+def credential_of(written: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the credential of LiteLLM's list says that an entry names; nothing where it names none, or none that is there."""
+    name = _mapping(written.get("litellm_params")).get("litellm_credential_name")
+    if not name:
+        return {}
+    found = (one for one in litellm.credential_list if one.credential_name == name)
+    return _mapping(getattr(next(found, None), "credential_values", None))
 
 
 def seat_of(entry: Entry, base: Mapping[str, Any], plugins: Plugins) -> tuple[Catalog, Seat]:
@@ -188,12 +206,19 @@ def _plain(name: str, also: str = "-._") -> str:
 
 
 def _secret(entry: Entry, provider: str) -> str:
-    """The entry's key, by which the ledger knows it; where it names none, the one that LiteLLM finds in the environment."""
+    """The entry's key, by which the ledger knows it; where it names none, the one that LiteLLM finds in the environment.
+
+    Where there is none either, a digest of the account stands for it: nobody is called with it.
+    """
     given = entry.params.get("api_key")
     if isinstance(given, str) and given:
         return given
     variable = f"{provider.upper().replace('-', '_')}_API_KEY"
-    return os.environ.get(variable, "").strip() or "none"
+    found = os.environ.get(variable, "").strip()
+    if found:
+        return found
+    account = {n: v for n, v in entry.params.items() if n.startswith(_ACCOUNT) or n in _ACCOUNT_TOO}
+    return sha256(json.dumps(account, sort_keys=True, default=str).encode()).hexdigest() if account else "none"
 
 
 def _placed(error: ConfigError, entry: Entry, inner: tuple[str, ...]) -> ConfigError:

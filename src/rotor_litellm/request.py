@@ -126,7 +126,12 @@ def _fits(name: str, value: object) -> bool:
         return (isinstance(value, int) and not isinstance(value, bool)) or (
             isinstance(value, str) and value in PRIORITIES
         )
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return 0 <= float(value) < float("inf")
+    except OverflowError:  # an integer beyond all figures
+        return False
 
 
 def is_call(kwargs: Mapping[str, Any] | None) -> bool:

@@ -28,7 +28,8 @@ from rotor_core.catalog.load import load
 from rotor_core.catalog.sources import found_config, given_source
 from rotor_core.plugins import Plugins, installed
 from rotor_core.rotor import Rotor, Source
-from rotor_litellm.deployments import ADAPTER, Entry, Unused, seat_of
+from rotor_litellm.deployments import ADAPTER, Entry, Unused, credential_of, seat_of
+from rotor_litellm.host import litellm
 
 logger: Final = logging.getLogger("rotor")
 
@@ -55,11 +56,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seated:
-    """An entry as it was read."""
+    """An entry as it was read. `credential`: what the one of LiteLLM's list said then that it names."""
 
     written: Written
     group: str
     seat: Seat
+    credential: Written
 
 
 class Roster:
@@ -74,7 +76,7 @@ class Roster:
         self._base: Mapping[str, Any] = read(found_config(os.environ) if given is None else given).data
         self._plugins: Plugins = installed()
         self.strict, self._lock = strict, threading.Lock()
-        self._seen: tuple[Written, ...] = ()
+        self._seen: Sequence[object] = ()
         self._settings: Catalog = load(
             {k: v for k, v in self._base.items() if k not in {"providers", "pools", "default_pool"}},
             environ={k: v for k, v in os.environ.items() if k == "ROTOR_STORE"},
@@ -88,8 +90,9 @@ class Roster:
 
     def refreshed(self, entries: Sequence[Written]) -> Engine:
         """The engine over this list. Raises ConfigError, where strict, for an entry that cannot be read."""
-        seen = self._seen
-        if len(seen) == len(entries) and all(map(is_, seen, entries)):
+        seen, credentials = self._seen, litellm.credential_list
+        shown: Sequence[object] = [*entries, *credentials] if credentials else entries
+        if len(seen) == len(shown) and all(map(is_, seen, shown)):
             return self.engine
         with self._lock:
             written = tuple(entries)
@@ -98,7 +101,7 @@ class Roster:
             if _seats(before) != _seats(fresh):
                 self._extras = {n: e for n, e in self._extras.items() if _stays(n, e, before, fresh)}
                 self._renew()
-            self._seen = written
+            self._seen = tuple(shown)
             return self.engine
 
     def table(self, candidates: Sequence[Written]) -> Table:
@@ -109,6 +112,8 @@ class Roster:
             return kept[1]
         with self._lock:
             before, entries, lasting = dict(self._extras), dict[str, Written](), True
+            if len(before) >= _EXTRAS:  # not further down: candidates are needed together
+                self._extras = {}
             for written in candidates:
                 name = self._name(written)
                 seated = self._seated(name, written)
@@ -144,16 +149,15 @@ class Roster:
         seated = kept if kept is not None and kept.written is written else self._read(name, written)
         if seated is None or seated is kept:
             return seated
-        if kept is None and len(self._extras) >= _EXTRAS:
-            self._extras = {}
         self._extras = {**self._extras, name: seated}
         return seated
 
     def _read(self, name: str, written: Written) -> _Seated | None:
         """An entry with its seat: the one that it had, where nothing that matters has changed."""
+        credential = credential_of(written)
         for known in (self._listed.get(name), self._extras.get(name)):
-            if known is not None and (known.written is written or _same(known.written, written)):
-                return _Seated(written, known.group, known.seat)
+            if known is not None and known.credential == credential and _same(known.written, written):
+                return _Seated(written, known.group, known.seat, credential)
         try:
             entry = Entry.of(written)
             try:
@@ -171,7 +175,7 @@ class Roster:
             return None
         if seat.deployment.id != name:
             seat = replace(seat, deployment=replace(seat.deployment, id=name))
-        return _Seated(written, entry.group, seat)
+        return _Seated(written, entry.group, seat, credential)
 
     def _laid(self, entries: Mapping[str, Written]) -> Table:
         """Candidates with the pool that they are drawn from: their model group, or where they are of several, one made of these."""
@@ -239,4 +243,4 @@ def _alike(listed: Written, shown: Written) -> bool:
 
 def _same(one: Written, other: Written) -> bool:
     names = ("model_name", "litellm_params", "model_info")
-    return all(one.get(name) == other.get(name) for name in names)
+    return one is other or all(one.get(name) == other.get(name) for name in names)

@@ -71,13 +71,13 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
     ) -> Any:  # fmt: skip
         """Wait for capacity and take it; return the deployment that is to be called. Raises LiteLLM's errors."""
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
-        await asweep()
         model, messages = await self._rerouted(model, messages, input, specific_deployment, kwargs)
         found = await self._filtered(model, messages, input, specific_deployment, kwargs)
         table = self._table(_several(found))
         if not is_call(kwargs):
             return self._shown(table, messages, input, kwargs, model)
         trail_of(kwargs)
+        await asweep()  # when the trail of the request before is gone
         story = choice(table, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return await adrive(story, table.ports)
@@ -91,11 +91,11 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         """The same, blocking. LiteLLM asks callbacks of nobody's on this path; ValueError where routing plugins would be passed over."""
         refuse_blocking(self._router())
         kwargs: dict[str, Any] = {} if request_kwargs is None else request_kwargs
-        sweep()
         table = self._table(_several(filtered(self._router(), model, messages, input, specific_deployment, kwargs)))
         if not is_call(kwargs):
             return self._shown(table, messages, input, kwargs, model)
         trail_of(kwargs)
+        sweep()  # when the trail of the request before is gone
         story = choice(table, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return drive(story, table.ports)

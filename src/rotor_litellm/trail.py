@@ -86,14 +86,23 @@ class Held:
 class Trail:
     """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way.
 
-    `mark`: what tells an attempt from others: LiteLLM may ask twice for one.
+    `mark`: what tells an attempt from others: LiteLLM may ask twice for one. `by`: what `here` said where it began.
     """
 
     mark: tuple[object, ...]
+    by: tuple[int, int]
     progress: Progress = field(default_factory=Progress)
     out: set[str] = field(default_factory=set[str])
     held: Held | None = None
     stale: list[Held] = field(default_factory=list[Held])
+
+
+def here() -> tuple[int, int]:
+    """The thread and the task that this is said in: what one begins after another is no part of it."""
+    try:
+        return threading.get_ident(), id(asyncio.current_task())
+    except RuntimeError:  # no event loop
+        return threading.get_ident(), 0
 
 
 CURRENT: Final[ContextVar[Trail | None]] = ContextVar("rotor_litellm_trail", default=None)
@@ -112,10 +121,10 @@ def current(deployment_id: object) -> Held | None:
 
 
 def note(held: Held, call_id: object) -> None:
-    """Let the end of this call be found by its id."""
+    """Let the end of this call be found by its id, if it is not over."""
     key = (str(call_id), held.shown)
     with _LOCK:
-        if key not in held.keys and len(_CALLS) < _MOST:
+        if not held.over and key not in held.keys and len(_CALLS) < _MOST:
             held.keys.append(key)
             _CALLS[key] = held
 
@@ -238,11 +247,17 @@ def _lost() -> Iterator[Held]:
             break
         if held.end():
             yield held
-    while (oldest := next(iter(_CALLS.values()), None)) is not None:
+    while (oldest := _oldest()) is not None:
         if oldest.reservation.expires_at > oldest.engine.store.now():
             return
         if oldest.end():  # the ledger has let go of it by itself; health is to hear of it, too
             yield oldest
+
+
+def _oldest() -> Held | None:
+    """The call that was noted first of those under way."""
+    with _LOCK:
+        return next(iter(_CALLS.values()), None)
 
 
 def under_way() -> int:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import litellm
 import pytest
+from litellm.integrations.custom_logger import CustomLogger
 from tests.litellm.leaving import SPEC, aleft_soon, cancelled, expire, left, left_blocking, left_soon, made
 from tests.litellm.made import HELLO, entry, free, router
 
 import rotor_litellm
 from rotor_core._errors import StoreError
 from rotor_core.sandbox import Sandbox
-from rotor_litellm.trail import asweep, sweep, under_way
+from rotor_litellm.trail import Held, _lost, asweep, note, noted, sweep, under_way
 
 CALLS = 80
 
@@ -44,6 +49,49 @@ def test_blocking_calls_that_time_out_and_streams_that_are_left_leave_nothing(ho
 
     assert how.total() == CALLS
     assert left_soon(strategy) == {}
+
+
+class Objects(CustomLogger):
+    """Refuses one call between its choice and its sending."""
+
+    done = False
+
+    async def async_pre_call_check(self, deployment: Any, parent_otel_span: Any) -> Any:
+        if not self.done:
+            self.done = True
+            raise litellm.BadRequestError("not this one", "m", "openai")
+        return deployment
+
+
+async def test_the_next_request_of_a_task_does_not_wait_for_what_the_one_before_chose_and_did_not_call(box: Sandbox):
+    r = router(entry(box, "one", rotor=free(limits=[{"concurrent": 1}])), disable_cooldowns=True, num_retries=0)
+    strategy = rotor_litellm.install(r)
+    litellm.callbacks.append(Objects())
+    with pytest.raises(litellm.BadRequestError, match="not this one"):
+        await r.acompletion(model="lab", messages=HELLO, max_tokens=5)
+
+    await r.acompletion(model="lab", messages=HELLO, max_tokens=5, metadata={"rotor": {"max_wait": 0}})
+
+    assert await aleft_soon(strategy) == {}
+
+
+async def test_a_request_that_chooses_twice_in_a_row_with_keys_of_its_own_holds_one(box: Sandbox):
+    r = router(entry(box, "one", rotor=free(limits=[{"concurrent": 1}])), disable_cooldowns=True, num_retries=0)
+    strategy = rotor_litellm.install(r)
+
+    async def several() -> None:
+        for _ in range(2):  # LiteLLM calls a deployment of its own making, which nobody chose
+            await r.acompletion(
+                model="lab",
+                messages=HELLO,
+                max_tokens=5,
+                api_key=box.key("one", 2),
+                metadata={"rotor": {"max_wait": 0}},
+            )
+
+    await asyncio.create_task(several())
+
+    assert left(strategy).get("reservations", 0) <= 1  # the last one, until another begins or it expires
 
 
 async def test_what_is_never_told_of_is_over_when_its_lease_is(house: Sandbox):
@@ -122,3 +170,49 @@ async def test_a_store_that_is_away_does_not_fail_a_request_that_finds_what_othe
         await asweep()
 
     assert strategy.rotor._live.health.in_flight == 0
+
+
+def held_until(instant: float) -> Held:
+    """A call of another engine, whose clock stands still at nought."""
+    engine: Any = SimpleNamespace(store=SimpleNamespace(now=lambda: 0.0))
+    reservation: Any = SimpleNamespace(expires_at=instant, deployment="d", id="r")
+    nothing: Any = None
+    return Held(engine, nothing, nothing, reservation, "d", 0.0, 1, streamed=False)
+
+
+def test_a_call_that_is_over_is_not_looked_for(box: Sandbox):
+    held = held_until(-1.0)
+    assert held.end()
+
+    note(held, "late")
+
+    assert noted("late", "d") is None
+    assert under_way() == 0
+
+
+def test_expired_calls_are_looked_for_while_other_threads_begin_and_end_theirs():
+    switching, troubles, gate = sys.getswitchinterval(), [], threading.Barrier(4)
+
+    def works(which: int) -> None:
+        gate.wait()
+        try:
+            for n in range(3000):
+                held = held_until(1.0)
+                note(held, f"{which}-{n}")
+                assert not list(_lost())
+                held.end()
+        except Exception as error:
+            troubles.append(error)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=works, args=(which,)) for which in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switching)
+
+    assert troubles == []
+    assert under_way() == 0

@@ -11,6 +11,7 @@ from tests.litellm.made import HELLO, PAID, by, entry, free, router
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
+from rotor_litellm import roster
 
 MORE = 3
 
@@ -194,3 +195,21 @@ async def test_a_wildcards_models_are_known_after_the_list_has_changed_unless_th
 
     r.set_model_list([entry(box, "two", group="openai/*", id="wild", rotor=free())])
     assert "wild:openai/m" not in strategy.rotor.health()
+
+
+async def test_more_models_of_wildcards_than_are_remembered_are_served_all_the_same(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(roster, "_EXTRAS", 4)
+    several = [entry(box, "one", key=k, id=f"w{k}", group="openai/*", rotor=free()) for k in (1, 2)]
+    several.append(entry(box, "two", id="w3", group="openai/*", rotor=free()))
+    for written in several:
+        written["litellm_params"]["model"] = "openai/*"
+    r = router(*several)
+    strategy = rotor_litellm.install(r)
+
+    for model in ("openai/m", "openai/other", "openai/m", "openai/third"):
+        chosen = await r.async_get_available_deployment(model=model, request_kwargs={})
+        assert chosen["litellm_params"]["model"] == model
+
+    assert len(strategy.roster.engine.catalog.deployments) <= len(several) + 4 + len(several)

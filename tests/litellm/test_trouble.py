@@ -111,6 +111,24 @@ async def test_a_fallback_group_does_not_ask_the_key_again_that_was_refused(box:
     assert box.summary()["by_status"] == {"401": 1, "200": 1}
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_retry_that_finds_nobody_is_the_failure_before_it(box: Sandbox, blocking: bool):
+    box.fault(401, provider="one")
+    box.fault(401, provider="two")
+    r = router(entry(box, "one", rotor=free()), entry(box, "two", rotor={"price": PAID}), disable_cooldowns=True)
+    rotor_litellm.install(r)
+
+    def complete() -> None:
+        r.completion(model="lab", messages=HELLO, max_tokens=5)
+
+    with pytest.raises(litellm.AuthenticationError, match=r"2 attempts failed.*one-1: auth.*two-1: auth"):
+        await (asyncio.to_thread(complete) if blocking else ask(r))
+    with pytest.raises(litellm.RateLimitError, match="key was refused"):  # this request has tried nobody
+        await ask(r)
+
+    assert box.summary()["by_status"] == {"401": 2}
+
+
 async def test_a_fallback_hop_goes_on_with_the_attempts_of_its_request(box: Sandbox):
     box.fault(500, provider="one")
     r = router(
@@ -165,6 +183,14 @@ async def test_a_list_that_is_changed_to_something_unreadable_is_told_of_and_tak
     told = [line for line in caplog.messages if "limts" in line]
     assert len(told) == 1
     assert "one-1.model_info.rotor" in told[0]
+
+
+@pytest.mark.parametrize("said", [{"deadline": 10**400}, {"max_wait": 10**400}, {"deadline": -(10**400)}])
+async def test_a_callers_figure_beyond_all_figures_is_left_out(box: Sandbox, said: dict[str, Any]):
+    r = router(entry(box, "one", rotor=free()), num_retries=0)
+    rotor_litellm.install(r)
+
+    assert await ask(r, metadata={"rotor": said}) == "one-1"
 
 
 async def test_what_no_pool_has_is_litellms_own_error(box: Sandbox):

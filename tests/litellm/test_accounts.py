@@ -1,0 +1,107 @@
+"""Whose an entry is that names no key of its own: a credential of LiteLLM's list, or an account at a cloud."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import litellm
+import pytest
+from litellm.types.utils import CredentialItem
+from tests.litellm.made import FREE, HELLO, by, router
+
+import rotor_litellm
+from rotor_core.sandbox import Sandbox
+from rotor_litellm.roster import Roster
+
+ACCOUNTS: dict[str, list[dict[str, Any]]] = {
+    "bedrock/anthropic.claude-3-haiku-20240307-v1:0": [
+        {"aws_region_name": "us-east-1"},
+        {"aws_region_name": "eu-west-1"},
+        {"aws_access_key_id": "AKONE", "aws_secret_access_key": "first-secret-of-aws"},
+        {"aws_access_key_id": "AKTWO", "aws_secret_access_key": "second-secret-of-aws"},
+    ],
+    "vertex_ai/gemini-2.0-flash": [
+        {"vertex_project": "first", "vertex_location": "us-central1"},
+        {"vertex_project": "second", "vertex_location": "us-central1"},
+        {"vertex_credentials": {"client_email": "one@example.invalid"}},
+    ],
+    "azure/gpt-4o": [
+        {"api_base": "https://one.example.invalid", "tenant_id": "t", "client_id": "one"},
+        {"api_base": "https://one.example.invalid", "tenant_id": "t", "client_id": "two"},
+        {"api_base": "https://one.example.invalid", "azure_ad_token": "token-of-a-third"},
+    ],
+    "openai/gpt-4o-mini": [{"organization": "one"}, {"organization": "two"}, {"litellm_credential_name": "unheard-of"}],
+}
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_API_KEY", "BEDROCK_API_KEY", "VERTEX_AI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(litellm, "credential_list", [])
+
+
+def written(ident: str, **params: Any) -> dict[str, Any]:
+    return {"model_name": "lab", "litellm_params": params, "model_info": {"id": ident, "rotor": {"price": FREE}}}
+
+
+def credential(name: str, **values: Any) -> CredentialItem:
+    return CredentialItem(credential_name=name, credential_values=values, credential_info={})
+
+
+def named(box: Sandbox, *names: str) -> list[dict[str, Any]]:
+    """Entries of the sandbox's model, each by a credential's name, and the first one preferred."""
+    found = [written(name, model="openai/m", litellm_credential_name=name) for name in names]
+    for place, one in enumerate(found, 1):
+        one["model_info"]["rotor"]["priority"] = place
+    return found
+
+
+@pytest.mark.parametrize("model", ACCOUNTS)
+def test_accounts_without_a_key_are_credentials_of_their_own(model: str):
+    roster = Roster({"version": 1})
+    entries = [written(str(n), model=model, **account) for n, account in enumerate(ACCOUNTS[model])]
+    again = [written(f"again {n}", model=model, **account) for n, account in enumerate(ACCOUNTS[model])]
+
+    seats = roster.refreshed([*entries, *again]).catalog.deployments
+
+    one = [seats[str(n)].credential.fingerprint for n in range(len(entries))]
+    other = [seats[f"again {n}"].credential.fingerprint for n in range(len(entries))]
+    assert len(set(one)) == len(entries)
+    assert one == other
+    assert len({seats[str(n)].credential.quota for n in range(len(entries))}) == len(entries)
+    shown = repr(list(seats.values())) + repr([d.credential for d in seats.values()])
+    assert not any(secret in shown for secret in ("first-secret-of-aws", "token-of-a-third", "one@example.invalid"))
+
+
+async def test_a_credential_that_is_refused_leaves_those_of_other_names(box: Sandbox):
+    litellm.credential_list = [
+        credential("bad", api_key="nonsense-key-0000", api_base=box.url("one")),
+        credential("good", api_key=box.key("one"), api_base=box.url("one")),
+    ]
+    r = router(*named(box, "bad", "good"))
+    strategy = rotor_litellm.install(r)
+
+    answered = [by(await r.acompletion(model="lab", messages=HELLO, max_tokens=5)) for _ in range(2)]
+
+    assert answered == ["good", "good"]
+    assert box.summary()["by_status"] == {"401": 1, "200": 2}
+    deployments = strategy.roster.engine.catalog.deployments
+    assert deployments["good"].credential.secret.reveal() == box.key("one")
+    assert deployments["good"].provider.base_url == box.url("one").rstrip("/")
+
+
+async def test_a_credential_that_is_replaced_is_another_one_and_the_same_one_again_is_not(box: Sandbox):
+    litellm.credential_list = [credential("mine", api_key="nonsense-key-0000", api_base=box.url("one"))]
+    r = router(*named(box, "mine"), num_retries=0, disable_cooldowns=True)
+    strategy = rotor_litellm.install(r)
+    with pytest.raises(litellm.AuthenticationError):
+        await r.acompletion(model="lab", messages=HELLO, max_tokens=5)
+
+    litellm.credential_list[0] = credential("mine", api_key=box.key("one"), api_base=box.url("one"))
+    assert by(await r.acompletion(model="lab", messages=HELLO, max_tokens=5)) == "mine"
+    engine = strategy.roster.engine
+    litellm.credential_list[0] = credential("mine", api_key=box.key("one"), api_base=box.url("one"))
+    assert by(await r.acompletion(model="lab", messages=HELLO, max_tokens=5)) == "mine"
+
+    assert strategy.roster.engine is engine
