@@ -49,7 +49,7 @@ async def test_a_stream_that_flows_for_long_keeps_nobody_from_its_deployment(box
     answer = await r.acompletion(model="lab", messages=HELLO, max_tokens=5)
 
     assert by(answer) == "one-1"
-    assert answer._hidden_params["rotor"]["waited_s"] < 0.05  # an instant at most; for one that is overdue it would be 0.25
+    assert answer._hidden_params["rotor"]["waited_s"] < 0.05  # an overdue one is waited for 0.25 s
     assert [c async for c in long]
 
 
