@@ -7,6 +7,8 @@ import os
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing it asks the network
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import asyncio
+import contextlib
 import gc
 import importlib
 import logging
@@ -21,6 +23,9 @@ import pytest
 pytest.importorskip("litellm", reason="LiteLLM is not installed")
 
 from rotor_core.sandbox import Sandbox
+
+CALLBACKS = ("callbacks", "success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback")
+"""LiteLLM's lists of listeners: a strategy that it makes enters all of them."""
 
 LAB: dict[str, Any] = {
     "providers": {
@@ -67,6 +72,18 @@ def nothing_left_for_others() -> Iterator[None]:
         gc.collect()
 
 
+def end_what_it_began(listener: Any) -> None:
+    """Made without a running loop, some of LiteLLM's strategies leave this thread a new one, with a task that never ran in it."""
+    task = getattr(listener, "_sync_task", None)
+    if task is None or task.get_loop().is_running() or task.get_loop().is_closed():
+        return
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        task.get_loop().run_until_complete(task)
+    task.get_loop().close()
+    asyncio.set_event_loop(None)
+
+
 @pytest.fixture(autouse=True)
 def quiet_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """LiteLLM's own globals as they were, and its log silent. The engine's store is one of the test's own."""
@@ -75,10 +92,13 @@ def quiet_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ROTOR_STORE", f"memory://{uuid.uuid4().hex}")
     monkeypatch.setenv("ROTOR_PLUGINS", "")
     monkeypatch.setattr(litellm, "suppress_debug_info", True)
-    callbacks = list(litellm.callbacks)
+    callbacks = {name: list(getattr(litellm, name)) for name in CALLBACKS}
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # LiteLLM's, of its own objects and clients
         yield
-    litellm.callbacks[:] = callbacks
+        for listener in litellm.callbacks:
+            end_what_it_began(listener)
+        for name, before in callbacks.items():
+            getattr(litellm, name)[:] = before
