@@ -116,7 +116,7 @@ def test_a_failed_probe_opens_it_again_for_longer():
         breaker.admits(at)
         assert breaker.failed(at, at, "d")
 
-    assert rests == [FIRST_REST, 2 * FIRST_REST, LONG_REST, LONG_REST, LONG_REST, LONG_REST, LONG_REST]
+    assert rests == [FIRST_REST, 2 * FIRST_REST, *[LONG_REST] * (len(rests) - 2)]
 
 
 def test_a_long_outage_is_asked_about_ever_less_often():

@@ -35,8 +35,8 @@ _PRIOR: Final = (0.1, 10.0)
 _REMEMBERED: Final = 400.0
 """Calls after which what was seen counts half."""
 
-FIRST_REST: Final = 2.0
-LONG_REST: Final = 8.0
+FIRST_REST: Final = 3.0
+LONG_REST: Final = 6.0
 LONGEST_REST: Final = 60.0
 """Seconds."""
 SHARE_OF_OUTAGE: Final = 1 / 8
