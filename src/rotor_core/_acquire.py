@@ -3,7 +3,8 @@
 A grant for a later instant is slept for. Whoever wakes too late for it gives it back and asks again.
 
 Who is asked, in this order, each time the one before refuses:
-    all that are well, without those that are like one that has just failed this request (at once, or not)
+    all that are well, without those that are like one that has just failed this request, and without those whose failures
+        there would be no retries for (at once, or not)
     all that are well, without those that have failed it within their backoff (a wait as long as that, no longer)
     all that are well (waiting until a probe that is under way elsewhere has ended)
     all, those last that are failing or have failed this request: what we only concluded by ourselves never refuses a
@@ -216,6 +217,8 @@ def _asking(work: Work, progress: Progress, plan: Plan, without: frozenset[str] 
         withheld = Withheld(without)
     else:
         bar = yield from barred(plan)
+        if not progress.asked:
+            progress.wary |= bar.last
         if bar.options or progress.avoid or progress.wary:
             at = yield from now()
             withheld, wait = _withheld(progress, bar, at, wait)

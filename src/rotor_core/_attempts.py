@@ -153,7 +153,7 @@ def _keep_away(work: Work, progress: Progress, reservation: Reservation, error: 
     progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), (yield from draw()))
     others = (work.deployments[option.id] for tier in work.plan.tiers for option in tier.options)
     unwell = yield from barred(work.plan, strictly=True)
-    progress.wary = alike(failed, others, error.failure.kind).union(unwell.options)
+    progress.wary = alike(failed, others, error.failure.kind).union(unwell.options, unwell.last)
 
 
 def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:

@@ -82,12 +82,14 @@ class Turn:
 class Bar:
     """Options not to be tried just now, though the ledger would let them through; `until`: worth asking again by then.
 
-    `dead`: those whose breaker is open, where all who are not well were asked for.
+    `dead`: those whose breaker is open, where all who are not well were asked for. `last`: to be tried after all others
+    that have room, because there are no more retries for their failures.
     """
 
     options: frozenset[str] = frozenset()
     until: float | None = None
     dead: frozenset[str] = frozenset()
+    last: frozenset[str] = frozenset()
 
 
 NO_BAR: Final = Bar()

@@ -13,29 +13,35 @@ SHARE: Final = 0.2
 A_SECOND: Final = 10.0
 """Retries a second, besides."""
 SAVED: Final = 10.0
-"""Seconds whose retries can be saved up."""
+"""Seconds whose retries are there from the beginning; twice as many can be saved up."""
+_MOST: Final = 2 * A_SECOND * SAVED
 
 
 class RetryBudget:
     """Not safe from several threads at once: whoever holds it has the lock."""
 
-    __slots__ = ("_at", "_level")
+    __slots__ = ("_at", "level")
 
     def __init__(self) -> None:
-        self._level = A_SECOND * SAVED
+        self.level = A_SECOND * SAVED
+        """How many may be made, but for what has been saved up since the last question."""
         self._at: float | None = None
 
     def sent(self) -> None:
         """A request was sent."""
-        self._level += SHARE
+        self.level = min(self.level + SHARE, _MOST)
+
+    def left(self, at: float) -> float:
+        """How many may be made now."""
+        if self._at is not None:
+            self.level += A_SECOND * max(0.0, at - self._at)
+        self._at = at
+        self.level = min(self.level, _MOST)
+        return self.level
 
     def take(self, at: float) -> bool:
         """Whether one retry more may be made; it is taken then."""
-        if self._at is not None:
-            self._level += A_SECOND * max(0.0, at - self._at)
-        self._at = at
-        self._level = min(self._level, 2 * A_SECOND * SAVED)
-        if self._level < 1.0:
+        if self.left(at) < 1.0:
             return False
-        self._level -= 1.0
+        self.level -= 1.0
         return True

@@ -7,9 +7,7 @@ could serve. A breaker that opens is told to the ledger by the flow, so other pr
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import ceil
@@ -24,7 +22,8 @@ from rotor_core._policy.plan import health_scopes
 from rotor_core._state.availability import Availability
 from rotor_core._state.breaker import Breaker
 from rotor_core._state.pace import Pace
-from rotor_core._state.retries import RetryBudget
+from rotor_core._state.retries import A_SECOND, SHARE, RetryBudget
+from rotor_core.observe.question import Question
 
 AGAIN: Final = 0.25
 """Seconds after which it is worth asking again for a place that somebody else's probe has, or that is in doubt."""
@@ -36,6 +35,9 @@ SLOWLY: Final = 2
 
 MORE: Final = 1.5
 """An answer is reckoned with so many times as long as the longest lately; what it may take of time is wider still."""
+
+SPARE: Final = A_SECOND
+"""Retries that are kept for failures which nobody could foresee: those of a second."""
 
 _SHORTEST: Final = 128
 """Output tokens. No answer is expected to be over before it could have had so many, unless its bound is lower."""
@@ -72,32 +74,6 @@ class _Ward:
         return own.state == wide.state == "closed"
 
 
-class Question:
-    """One question at a time. `with` it: whether this one interrupts another in its own thread, which it must not disturb.
-
-    Garbage collection can close a stream that nobody holds any more at any allocation, and that says `finish`; what a
-    nested question has to change it leaves in `later`.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._depth = 0
-        self.later: deque[Callable[[], object]] = deque()
-
-    def __enter__(self) -> bool:
-        self._lock.acquire()
-        self._depth += 1
-        return self._depth > 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        try:
-            while self.later and not self._depth:
-                self.later.popleft()()
-        finally:
-            self._lock.release()
-
-
 class Health:
     """For one engine; safe from any thread. `random`: the engine's own, for the length of rests."""
 
@@ -115,6 +91,7 @@ class Health:
         self._doubted: set[str] = set()
         self._probed: set[str] = set()
         self._unsound: set[str] = set()
+        self._fickle: set[str] = set()
         self._retries = RetryBudget()
 
     # --- the kernel's questions --------------------------------------------------------------------------------------
@@ -127,14 +104,15 @@ class Health:
         if strictly:
             return self._unwell(plan, at)
         due = self._due
-        if not (self._doubted or self._probed or (due and due[0][0] <= at)):
+        if not (self._doubted or self._probed or self._runs_short or (due and due[0][0] <= at)):
             return NO_BAR
         with self._lock:
             self._notice(at)
+            last = self._too_fickle(at)
             full = {name for name in self._probed if not self._admits(self._wards[name], at)}
             self._probed = {name for name in self._probed if name in full or not self._wards[name].sound}
             out = frozenset(self._doubted | full)
-            return Bar(out, at + AGAIN) if out else NO_BAR
+            return Bar(out, at + AGAIN if out else None, last=last) if out or last else NO_BAR
 
     def begin(
         self, reservation: Reservation, at: float, *, forced: bool = False, streamed: bool = False
@@ -192,7 +170,7 @@ class Health:
                 ending = self._outrun(ward, ending, at)
             if ending.blame is None:
                 return ()
-            ward.availability.add(at, served=not ending.blame)
+            self._note(ward, at, served=not ending.blame)
             if ending.blame:
                 return self._failed(ward, flight, ending, at)
             return self._served(ward, ending, at)
@@ -254,6 +232,7 @@ class Health:
                 self._wards.pop(name, None)
                 self._doubted.discard(name)
                 self._probed.discard(name)
+                self._fickle.discard(name)
             gone = set(deployments)
             for ward in self._wards.values():
                 ward.breakers = self._breakers(ward.deployment)
@@ -278,6 +257,7 @@ class Health:
                 del self._wards[name]
                 self._doubted.discard(name)
                 self._probed.discard(name)
+                self._fickle.discard(name)
             known = {scope for deployment in deployments.values() for scope in health_scopes(deployment)}
             self._shared = {scope: breaker for scope, breaker in self._shared.items() if scope in known}
             self._unsound &= known
@@ -320,7 +300,7 @@ class Health:
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
         due = self._due
-        if not (self._unsound or self._doubted or (due and due[0][0] <= at)):
+        if not (self._unsound or self._doubted or self._runs_short or (due and due[0][0] <= at)):
             return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
@@ -329,7 +309,27 @@ class Health:
             dead = frozenset(
                 w.deployment.id for w in found if any(b.state == "open" and b.until > at for _, b in w.breakers)
             )
-            return Bar(frozenset(w.deployment.id for w in found).union(self._doubted), at, dead)
+            return Bar(frozenset(w.deployment.id for w in found).union(self._doubted), at, dead, self._too_fickle(at))
+
+    def _note(self, ward: _Ward, at: float, *, served: bool) -> None:
+        """A call was answered, or was not."""
+        ward.availability.add(at, served=served)
+        if ward.availability.score < 1 - SHARE:
+            self._fickle.add(ward.deployment.id)
+        else:
+            self._fickle.discard(ward.deployment.id)
+
+    @property
+    def _runs_short(self) -> bool:
+        """Whether it can be that somebody is too fickle: asked without the lock, of each request."""
+        return bool(self._fickle) and self._retries.level < SPARE + len(self._flights)
+
+    def _too_fickle(self, at: float) -> frozenset[str]:
+        """Who fails so often, and has so many calls under way, that one more could end with nobody to retry it."""
+        if not self._runs_short:
+            return frozenset()
+        under_way = sum(ward.flying for name in self._fickle if (ward := self._wards.get(name)) is not None)
+        return frozenset(self._fickle) if self._retries.left(at) < SPARE + under_way else frozenset()
 
     def _unlate(self, ward: _Ward, reservation_id: str) -> None:
         ward.overdue.discard(reservation_id)

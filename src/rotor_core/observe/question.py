@@ -1,0 +1,33 @@
+"""One question at a time, and what a nested one may do: garbage collection can ask in the middle of another."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+
+class Question:
+    """One question at a time. `with` it: whether this one interrupts another in its own thread, which it must not disturb.
+
+    Garbage collection can close a stream that nobody holds any more at any allocation, and that says `finish`; what a
+    nested question has to change it leaves in `later`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.later: deque[Callable[[], object]] = deque()
+
+    def __enter__(self) -> bool:
+        self._lock.acquire()
+        self._depth += 1
+        return self._depth > 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        try:
+            while self.later and not self._depth:
+                self.later.popleft()()
+        finally:
+            self._lock.release()
