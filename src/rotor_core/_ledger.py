@@ -34,7 +34,7 @@ class Standing:
     """What a ranking may know of an option at an instant.
 
     `headroom`: the smallest fraction left over its limits, 0 to 1 (1 where there are none). `served`: grants so far.
-    `latency`: smoothed seconds a call, or None before the first.
+    `latency`: smoothed seconds a call, or None before the first. `on_trial`: it has never answered, and is being asked now.
     """
 
     headroom: float
@@ -42,6 +42,7 @@ class Standing:
     latency: float | None
     weight: float
     price: float
+    on_trial: bool = False
 
 
 Score = Callable[[Standing], float]
@@ -302,3 +303,4 @@ class OptionReading:
     limits: tuple[LimitReading, ...]
     served: int = 0
     latency: float | None = None
+    on_trial: bool = False

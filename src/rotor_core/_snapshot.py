@@ -187,7 +187,7 @@ def explain(work: Work, readings: Mapping[str, OptionReading], at: float) -> Exp
 def _standing(candidate: Option, reading: OptionReading, work: Work) -> Standing:
     room = min((r.remaining / r.limit.value for r in reading.limits), default=1.0)
     price = price_of(work.deployments[candidate.id])
-    return Standing(room, reading.served, reading.latency, candidate.weight, price)
+    return Standing(room, reading.served, reading.latency, candidate.weight, price, reading.on_trial)
 
 
 def _blocked(work: Work, candidate: Option, reading: OptionReading, at: float) -> Rejection | None:

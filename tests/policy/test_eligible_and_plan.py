@@ -105,8 +105,8 @@ def test_scopes_are_the_same_in_every_configuration_and_hold_no_secret():
     )
 
 
-def standing(headroom=1.0, served=0, latency=None, weight=1.0, price=0.0):
-    return Standing(headroom, served, latency, weight, price)
+def standing(headroom=1.0, served=0, latency=None, weight=1.0, price=0.0, on_trial=False):
+    return Standing(headroom, served, latency, weight, price, on_trial)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,27 @@ def test_each_ranking_prefers_what_its_name_says(ranking, better, worse):
     score = RANKINGS[ranking].score
 
     assert score(better) > score(worse)
+
+
+@pytest.mark.parametrize("ranking", sorted(RANKINGS))
+@pytest.mark.parametrize("weight", [0.1, 1.0, 50.0])
+def test_who_is_on_trial_stands_behind_the_answering_the_untried_and_the_failed_of_its_tier(ranking, weight):
+    score = RANKINGS[ranking].score
+    best = standing(1.0, served=1, weight=50.0, on_trial=True)
+    answering = standing(0.01, served=10**6, latency=30.0, weight=weight, price=math.inf)
+    untried, failed = standing(0.01, weight=weight), standing(0.01, served=3, weight=weight)
+
+    assert all(score(other) > score(best) for other in (answering, untried, failed))
+
+
+@pytest.mark.parametrize("ranking", sorted(RANKINGS))
+def test_those_on_trial_share_what_comes_to_them(ranking):
+    score = RANKINGS[ranking].score
+    less, more = standing(0.9, served=2, on_trial=True), standing(0.8, served=3, on_trial=True)
+
+    assert score(less) > score(more)
+    if ranking != "balanced":
+        assert score(replace(more, headroom=0.9)) < score(less)
 
 
 def test_a_long_refusal_names_the_first_and_counts_the_rest():

@@ -50,7 +50,9 @@ class Scan:
         left = [m.window.headroom(now) for m in timed] + [g.slots.headroom() for g in gates]
         stats = self.store._book.shelf.stats_of(one.id)
         price = one.price.blended if one.price else inf
-        return of.score(Standing(min(left, default=1.0), stats.served, stats.latency, one.weight, price))
+        return of.score(
+            Standing(min(left, default=1.0), stats.served, stats.latency, one.weight, price, stats.on_trial)
+        )
 
     def answer(self, one_ask):
         """The instant to expect (None: now), who may have it, and who waits for a slot only, as `(instant, option)`."""

@@ -2,6 +2,10 @@
 
 A ranking has two halves. `tier` sorts candidates into tiers before any state is known (smaller first); `score` orders
 the options of one tier by how they stand at the instant of choosing (larger first). A pool's `priority` comes before both.
+
+Who has never answered is tried with one call, and while that is under way stands behind all others of its tier: if its key
+is no good, one call finds out. It is still taken when nobody else has room; once the call has ended, well or not, it stands
+as its ranking says, so that one which never answers is held back by its rests and its breaker alone.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ _UNKNOWN_PRICE: Final = float("inf")
 
 _TURN: Final = 1e-6
 """What having served counts for: less than any difference in room, and still told apart after a million grants."""
+
+_TRIAL: Final = 1e6
+"""What being on trial counts for: more than any difference in room, speed or price; small enough to leave `_TURN` its say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,19 @@ def most_headroom(standing: Standing) -> float:
 
     Equals take turns: where no limits are known, all are equals, and none of them should bear it all.
     """
-    return standing.headroom * standing.weight - _TURN * log1p(standing.served / standing.weight)
+    room = standing.headroom * standing.weight - _TURN * log1p(standing.served / standing.weight)
+    return room - _TRIAL if standing.on_trial else room
 
 
 def _least_served(standing: Standing) -> float:
-    return -(standing.served + 1) / standing.weight
+    turns = -(standing.served + 1) / standing.weight
+    # The others may have had thousands of turns before it came.
+    return turns * _TRIAL * _TRIAL if standing.on_trial else turns
 
 
 def _quickest(standing: Standing) -> float:
+    if standing.on_trial:
+        return most_headroom(standing)
     # Who has not been measured goes first, once, or it would never be measured.
     return standing.weight / standing.latency if standing.latency else float("inf")
 
@@ -61,7 +73,8 @@ def _all_things(standing: Standing) -> float:
     # Three parts of room, one of speed (against one second), one of price (against a dollar per million tokens).
     speed = 1.0 / (1.0 + (standing.latency or 0.0))
     cheap = 1.0 / (1.0 + standing.price) if standing.price != _UNKNOWN_PRICE else 0.0
-    return (3 * standing.headroom + speed + cheap) * standing.weight
+    all_things = (3 * standing.headroom + speed + cheap) * standing.weight
+    return all_things - _TRIAL if standing.on_trial else all_things
 
 
 RANKINGS: Final[Mapping[str, Ranking]] = MappingProxyType(

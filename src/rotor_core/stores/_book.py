@@ -240,6 +240,8 @@ class Book:
                 gate.eased()
             for meter in known.meters:
                 meter.flying = meter.coming = 0.0
+        for stats in self.shelf.stats.values():
+            stats.opened = 0
         self.open.clear()
         self.coming.clear()
         self._leases.clear()
@@ -294,6 +296,7 @@ class Book:
         """Know a reservation by its id, until it is settled or expires."""
         reservation = known.reservation
         self.open[reservation.id] = known
+        self.shelf.stats_of(reservation.deployment).opened += 1
         if not known.due:
             self.coming[reservation.id] = known
         heappush(self._leases, (reservation.expires_at, reservation.id))
@@ -308,8 +311,10 @@ class Book:
         known = self.open.pop(reservation_id)
         self.coming.pop(reservation_id, None)
         self.note("end", reservation_id, now, actual, latency)
+        stats = self.shelf.stats_of(known.reservation.deployment)
+        stats.opened -= 1
         if latency is not None:
-            self.shelf.stats_of(known.reservation.deployment).took(latency)
+            stats.took(latency)
         if actual is None:
             known.release(now)
         else:

@@ -42,8 +42,8 @@ class Entry:
     """An option of a plan, with what it draws on. `group`: where it sleeps, or None. `shape`: how its limits count."""
 
     __slots__ = (
-        "gates", "group", "headroom", "holders", "latency", "limits", "meters", "option", "order", "price", "score", "scored_at",
-        "seen", "served", "shape", "stale", "stats", "tier",
+        "gates", "group", "headroom", "holders", "latency", "limits", "meters", "on_trial", "option", "order", "price", "score",
+        "scored_at", "seen", "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
     meters: tuple[Meter, ...]
     gates: tuple[Gate, ...]
@@ -59,7 +59,7 @@ class Entry:
         self.group: Group | None = None
         self.stale = False
         self.scored_at = now
-        self.headroom, self.served, self.latency = -1.0, -1, self.stats.latency
+        self.headroom, self.served, self.latency, self.on_trial = -1.0, -1, self.stats.latency, False
         self.score = 0.0
 
     def draw_on(self, meters: tuple[Meter, ...], gates: tuple[Gate, ...]) -> None:
@@ -242,11 +242,12 @@ class TierIndex:
     def _score(self, entry: Entry, now: float) -> bool:
         """Score an entry as it stands; whether that changed its score."""
         entry.scored_at, entry.seen = now, entry.changes()
-        room, stats = entry.room(now), entry.stats
-        if room == entry.headroom and stats.served == entry.served and stats.latency == entry.latency:
+        stats = entry.stats
+        room, served, latency, on_trial = entry.room(now), stats.served, stats.latency, stats.on_trial
+        if (room, served, latency, on_trial) == (entry.headroom, entry.served, entry.latency, entry.on_trial):
             return False
-        entry.headroom, entry.served, entry.latency = room, stats.served, stats.latency
-        score = self._score_of(Standing(room, stats.served, stats.latency, entry.option.weight, entry.price))
+        entry.headroom, entry.served, entry.latency, entry.on_trial = room, served, latency, on_trial
+        score = self._score_of(Standing(room, served, latency, entry.option.weight, entry.price, on_trial))
         if isnan(score):  # it would break the order
             score = -inf
         if score == entry.score:

@@ -143,15 +143,19 @@ class Rest(Holder):
 
 
 class Stats:
-    """What is known of an option from its past: grants so far, smoothed seconds a call."""
+    """What is known of an option from its past: grants so far, those that are open, smoothed seconds a call."""
 
-    __slots__ = ("latency", "served")
+    __slots__ = ("latency", "opened", "served")
 
     SMOOTHING = 0.3
 
     def __init__(self) -> None:
-        self.served = 0
+        self.served = self.opened = 0
         self.latency: float | None = None
+
+    @property
+    def on_trial(self) -> bool:
+        return self.latency is None and self.opened > 0
 
     def took(self, seconds: float) -> None:
         self.latency = seconds if self.latency is None else self.latency + self.SMOOTHING * (seconds - self.latency)

@@ -44,6 +44,7 @@ def read_option(option: Option, shelf: Shelf, reserved: Mapping[str, float], now
         limits=tuple(readings[key] for key in _in_order(option, readings, shelf)),
         served=stats.served if stats else 0,
         latency=stats.latency if stats else None,
+        on_trial=stats is not None and stats.on_trial,
     )
 
 

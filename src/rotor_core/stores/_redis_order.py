@@ -82,7 +82,8 @@ class TierOrder:
     def _score(self, place: Place, view: View, now: float) -> None:
         past, option = view.pasts.get(place.known.option.id, _UNSEEN), place.known.option
         room = view.headroom(place.known, now)
-        score = self._score_of(Standing(room, past.served, past.latency, option.weight, place.price))
+        on_trial = past.on_trial(now)
+        score = self._score_of(Standing(room, past.served, past.latency, option.weight, place.price, on_trial))
         if isnan(score):  # it would break the order
             score = -inf
         if score != place.score:

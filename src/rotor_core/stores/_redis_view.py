@@ -23,6 +23,9 @@ _SMALLEST = Demand(1, 1)
 LOG = 512
 """How many changes are remembered one by one; who has missed more looks at everything."""
 
+TRIAL = 60.0
+"""Seconds for which an option is believed to be on trial: a call of another process may end, and nobody tells us."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -50,10 +53,14 @@ class Seen:
 
 @dataclass(slots=True)
 class Past:
-    """An option's grants so far, and its smoothed seconds a call."""
+    """An option's grants so far, its smoothed seconds a call, and until when it is believed to be on trial."""
 
     served: int = 0
     latency: float | None = None
+    trial: float = 0.0
+
+    def on_trial(self, now: float) -> bool:
+        return self.latency is None and now < self.trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +91,21 @@ class View:
         for number, served, latency, *marks in told:
             known = self.options.get(number)
             if known is not None:
-                self._past(known.option.id, served, latency)
+                self._past(known.option.id, served, latency, now)
                 self.marks(marks, now, known)
 
     def settled(self, option_id: str, line: Sequence[Any], now: float) -> None:
         """Take note of how the limits of a settled call stood."""
         _, served, latency, *marks = line
-        self._past(option_id, served, latency)
+        self._past(option_id, served, latency, now)
         self.marks(marks, now)
 
-    def _past(self, option_id: str, served: Any, latency: Any) -> None:
+    def _past(self, option_id: str, served: Any, latency: Any, now: float) -> None:
         if served is not False:
-            self.pasts[option_id] = Past(int(served), None if latency is False else float(latency))
+            never = isinstance(latency, bool)
+            self.pasts[option_id] = Past(
+                int(served), None if never else float(latency), now + TRIAL if latency is True else 0.0
+            )
             self._touch(option_id)
 
     def _touch(self, name: str) -> None:
@@ -187,6 +197,7 @@ class View:
             limits=tuple(limits),
             served=past.served,
             latency=past.latency,
+            on_trial=past.on_trial(now),
         )
 
     def reading(self, known: Known, told: Sequence[Any], now: float) -> OptionReading:
@@ -202,6 +213,7 @@ class View:
             limits=tuple(self.limit(record, now) for record in records if record is not None),
             served=past.served,
             latency=past.latency,
+            on_trial=past.on_trial(now),
         )
 
     def limit(self, record: LimitRecord, now: float) -> LimitReading:

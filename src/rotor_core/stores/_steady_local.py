@@ -24,6 +24,9 @@ class StandIn(MemoryStore):
             known = frozenset(shelf.meters)
             meters, gates = shelf.of(option, now)
             last = {r.key: r for r in reading.limits}
+            stats = shelf.stats_of(option.id)
+            if stats.latency is None:
+                stats.latency = reading.latency  # who has answered there is not on trial here
             for meter in meters:
                 if meter.key in known:
                     continue
@@ -38,7 +41,7 @@ class StandIn(MemoryStore):
             for reservation in under_way:
                 if gates and reservation.id not in self._book.open and reservation.expires_at > now:
                     self._book.put(Open(reservation, "", None, (), gates), now, now, [])
-                    shelf.stats_of(option.id).served -= 1  # it was served there
+                    stats.served -= 1  # it was served there
 
 
 def _scope(option: Option, reason: str) -> str | None:

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from rotor_core._demand import Demand
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Tier, Used
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Plan, Tier, Used
 from rotor_core._model import BoundLimit, Limit
+from rotor_core._policy.rank import most_headroom
 from rotor_core.stores.base import Store
 from rotor_core.testing._suite_made import ask, at_a_time, granted, instant, option, per_minute, plan, refused, taken
 from rotor_core.testing.hands import Hands
@@ -183,6 +184,32 @@ class Granting:
 
     def test_glancing_at_what_was_never_seen_raises_nothing(self, store: Store) -> None:
         assert [reading.id for reading in store.glance([option("new", per_minute(4))])] == ["new"]
+
+    def test_who_has_never_answered_is_on_trial_while_it_is_asked(self, store: Store, other: Store) -> None:
+        a = option("a", per_minute(9))
+
+        def on_trial() -> list[bool]:
+            return [one.read([a])[0].on_trial for one in (store, other)]
+
+        assert on_trial() == [False, False]
+        failing, slow = (granted(store.reserve(ask(plan(a)))) for _ in range(2))
+        store.settle(failing.id, NOTHING_USED)
+        assert on_trial() == [True, True]
+        other.settle(slow.id, NOTHING_USED)
+        assert on_trial() == [False, False]
+        granted(store.reserve(ask(plan(a))))
+        store.settle(granted(store.reserve(ask(plan(a)))).id, Used(1, 10, 10), 0.5)
+        assert on_trial() == [False, False]
+
+    def test_while_one_is_on_trial_others_go_first_and_it_is_still_taken_when_they_are_full(self, store: Store) -> None:
+        old, new = option("old", per_minute(9)), option("new", per_minute(9))
+        both = Plan((Tier((old, new)),), most_headroom)
+        store.settle(granted(store.reserve(ask(both, exclude=frozenset({"new"})))).id, AS_RESERVED, 0.5)
+        trial = granted(store.reserve(ask(both)))
+        assert trial.deployment == "new"
+        assert [granted(store.reserve(ask(both))).deployment for _ in range(9)] == ["old"] * 8 + ["new"]
+        store.settle(trial.id, AS_RESERVED, 0.5)
+        assert granted(store.reserve(ask(both))).deployment == "new"
 
     def test_a_reset_ends_rests_and_with_windows_what_was_counted(
         self, store: Store, other: Store, hands: Hands

@@ -14,7 +14,7 @@ from rotor_core._model import Limit
 from rotor_core._state.spans import span
 from rotor_core.stores._redis_clock import ServerClock
 from rotor_core.stores._redis_order import PlanOrder
-from rotor_core.stores._redis_view import LOG, Seen, View
+from rotor_core.stores._redis_view import LOG, TRIAL, Seen, View
 from rotor_core.stores._redis_wire import pack, unpack
 from rotor_core.stores._redis_words import known, record_of, words_of_record
 from rotor_core.stores._redis_zones import reaches, zone
@@ -126,6 +126,17 @@ def test_the_order_follows_what_was_seen():
     for _ in range(LOG + 1):
         view.lines([[3, 1, 0.5, *marks(1, 9.0)]], START)
     assert now() == [1, 2, 3]
+
+
+def test_a_trial_that_nobody_ended_here_is_not_believed_for_ever():
+    view = View()
+    a = known(option("a", rpm(10)))
+    view.options = {1: a}
+    view.lines([[1, 1, True]], START)
+
+    assert [view.glance(a, START + t).on_trial for t in (0.0, TRIAL - 1.0, TRIAL)] == [True, True, False]
+    view.lines([[1, 1, False]], START)
+    assert not view.glance(a, START).on_trial
 
 
 def test_a_score_that_is_no_number_goes_last():

@@ -107,6 +107,7 @@ local function take(want, option, at, kept)
   meta.open = meta.open + 1
   local stats = past(option.id)
   stats[1] = stats[1] + 1
+  if not stats[2] then stats[3] = (stats[3] or 0) + 1 end
   keep_past(option.id)
   keep(rec)
   if not rec.due then later('ZADD', COMING, at, rec.id) end

@@ -160,6 +160,25 @@ local function holds(rec)
   return true
 end
 
+-- An option's past: grants so far, smoothed seconds a call (or false), and until it has answered the grants that are open.
+local pasts = {}
+
+local function past(id)
+  if not pasts[id] then
+    local raw = redis.call('HGET', STATE, 't:' .. id)
+    pasts[id] = raw and cmsgpack.unpack(raw) or {0, false}
+  end
+  return pasts[id]
+end
+
+local function keep_past(id) put('t:' .. id, cmsgpack.pack(pasts[id])) end
+
+-- Its smoothed seconds a call; before the first answer, whether it is on trial: asked, and not heard yet.
+local function pace(stats)
+  if stats[2] then return stats[2] end
+  return (stats[3] or 0) > 0
+end
+
 -- A reservation is over, with what was used or (nil) with what was charged.
 local function close(rec, actual)
   for i, key in ipairs(rec.ks) do
@@ -179,23 +198,15 @@ local function close(rec, actual)
   end
   opened[rec.id] = false
   meta.open = meta.open - 1
+  local stats = past(rec.n)
+  if not stats[2] and (stats[3] or 0) > 0 then
+    stats[3] = stats[3] - 1
+    keep_past(rec.n)
+  end
   later('HDEL', OPEN, rec.id)
   if not rec.due then later('ZREM', COMING, rec.id) end
   later('ZREM', LEASES, 'r' .. rec.id)
 end
-
--- An option's past: grants so far, smoothed seconds a call (or false).
-local pasts = {}
-
-local function past(id)
-  if not pasts[id] then
-    local raw = redis.call('HGET', STATE, 't:' .. id)
-    pasts[id] = raw and cmsgpack.unpack(raw) or {0, false}
-  end
-  return pasts[id]
-end
-
-local function keep_past(id) put('t:' .. id, cmsgpack.pack(pasts[id])) end
 
 -- The longest rest that keeps an option out at `t`, or nil.
 local function resting(scopes, t)

@@ -55,7 +55,7 @@ close(rec, actual)
 local before = teach(rec.su, ask[6])
 serve(rec.ks, rec.gs)
 local stats, line = past(rec.n), nil
-line = {rec.n, stats[1], stats[2]}
+line = {rec.n, stats[1], pace(stats)}
 for _, key in ipairs(rec.ks) do add_mark(line, key, key) end
 for _, key in ipairs(rec.gs) do add_mark(line, key, key) end
 finish()

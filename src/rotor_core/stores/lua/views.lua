@@ -1,6 +1,6 @@
 -- How limits stand, for the client's own view of the ledger. A line: the option's number, its grants so far, its smoothed
--- seconds a call (or false); then for each limit its place among the option's own (a learned one: its key), and what
--- `mark` says of it.
+-- seconds a call (where it has never answered: whether it is on trial); then for each limit its place among the option's own
+-- (a learned one: its key), and what `mark` says of it.
 
 -- taken, value, in flight or held, when all is free again (or false)
 local function mark(r)
@@ -18,7 +18,7 @@ end
 -- All limits of an option.
 local function line_of(option)
   local stats = past(option.id)
-  local line = {option.n, stats[1], stats[2]}
+  local line = {option.n, stats[1], pace(stats)}
   for i, key in ipairs(option.all) do add_mark(line, option.ls[i] and i or key, key) end
   for i, key in ipairs(option.gs) do add_mark(line, -i, key) end
   return line
