@@ -1,6 +1,7 @@
 """Capacity for a request: ask, wait exactly as long as it takes, say who was chosen or why nobody could be.
 
-A grant for a later instant is slept for. Whoever wakes too late for it gives it back and asks again.
+A grant for a later instant is slept for. Whoever wakes too late for it gives it back and asks again. A grant for at once
+that was long in coming (a distant ledger, a process that stood still) is sent on if the ledger says that it still holds.
 
 Who is asked, in this order, each time the one before refuses:
     all that are well, without those that are like one that has just failed this request, and without those whose failures
@@ -62,7 +63,7 @@ TIME_FOR_IT: Final = (0.1, 0.5)
 """Of the time that a request has, and seconds: the lesser of both is kept for its call. Sent later, it could only fail."""
 
 LATE: Final = 0.05
-"""Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant."""
+"""Seconds. Who wakes later than this after the granted instant (a stall, a suspend) must not send on that grant as it is."""
 
 NOTHING_SAID: Final = Ending(None)
 
@@ -272,10 +273,9 @@ def _guessed(withheld: Withheld, refusal: Refusal) -> bool:
 
 def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: bool) -> Flow[bool]:
     """Sleep until the grant is due. False: it may not be sent, as it no longer holds or health has no place for it now."""
-    due = yield from _due(grant)
-    at = yield from now()
-    progress.waited += max(0.0, at - grant.asked_at)
-    if due is None or at - due > LATE:
+    at = yield from _due(grant)
+    progress.waited += max(0.0, (at or (yield from now())) - grant.asked_at)
+    if at is None:
         return False
     guards = yield from begin(grant, forced=forced, streamed=progress.streamed)
     if guards is None:
@@ -286,15 +286,26 @@ def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: boo
 
 
 def _due(reservation: Reservation) -> Flow[float | None]:
-    """Sleep until the grant is due, and again where it was exchanged for a later instant meanwhile. None: it no longer holds."""
+    """Sleep until the grant is due, and again where it was exchanged for a later instant meanwhile.
+
+    Returns what time it is then, or None where it no longer holds. Lateness is what was overslept, not what the ledger
+    took to answer: asked again it would take as long, for ever.
+    """
     due = reservation.at
     if due <= reservation.asked_at:
-        return due
+        at = yield from now()
+        if at - due <= LATE:
+            return at
+        held = yield from dispatched(reservation)  # which lets its charges count from now
+        return None if held is None else (yield from now())
     while True:
         yield from sleep_until(due)
+        if (yield from now()) - due > LATE:
+            return None
         answer = yield from dispatched(reservation)
-        if answer is None or answer <= (yield from now()):
-            return None if answer is None else due
+        at = yield from now()
+        if answer is None or answer <= at:
+            return None if answer is None else at
         due = answer
 
 

@@ -89,6 +89,56 @@ def test_who_wakes_too_late_gives_back_and_asks_again():
     assert len(script.of(c.Call)) == 1
 
 
+def long_in_coming(script):
+    """The ledger takes its time over every grant: it stands at the instant of asking, and is heard of late."""
+
+    def reserve(command):
+        asked_at, number = script.at, len(script.of(c.Reserve))
+        script.at += 2 * LATE
+        assert number < 5, "asked without end"
+        return reservation(at=asked_at, asked_at=asked_at, number=number)
+
+    return reserve
+
+
+def test_a_grant_that_was_long_in_coming_is_confirmed_and_sent():
+    script = Script({c.Call: answer()})
+    script.answers[c.Reserve] = long_in_coming(script)
+    script.answers[c.Dispatched] = lambda _: setattr(script, "at", script.at + 2 * LATE) or 100.0
+
+    result = script.play(run(work(deployment()), REQUEST))
+
+    assert [x.ask.id for x in script.of(c.Reserve)] == ["r.1"]
+    assert [type(x) for x in script.asked if isinstance(x, (c.Dispatched, c.Begin, c.Call))] == [
+        c.Dispatched,
+        c.Begin,
+        c.Call,
+    ]
+    assert result.attempts[0].at == pytest.approx(100.0 + 4 * LATE)
+    assert result.waited == pytest.approx(4 * LATE)
+
+
+def test_one_that_was_long_in_coming_and_holds_no_more_is_given_back_and_asked_for_again():
+    answers = [None, 100.0]
+    script = Script({c.Dispatched: lambda _: answers.pop(0), c.Call: answer()})
+    script.answers[c.Reserve] = long_in_coming(script)
+
+    script.play(run(work(deployment()), REQUEST))
+
+    assert [x.ask.id for x in script.of(c.Reserve)] == ["r.1", "r.2"]
+    assert script.of(c.Settle)[0] == c.Settle("r.1", NOTHING_USED, None)
+    assert len(script.of(c.Call)) == 1
+
+
+def test_a_promise_is_kept_however_long_the_ledger_takes_to_confirm_it():
+    script = Script({c.Reserve: [reservation(at=103.0)], c.Call: answer()})
+    script.answers[c.Dispatched] = lambda _: setattr(script, "at", script.at + 2 * LATE) or 103.0
+
+    script.play(run(work(deployment()), REQUEST))
+
+    assert len(script.of(c.Reserve)) == len(script.of(c.Dispatched)) == len(script.of(c.Call)) == 1
+
+
 def test_a_promised_grant_is_confirmed_when_its_time_has_come():
     script = Script({c.Reserve: reservation(at=103.0)})
 
