@@ -292,21 +292,19 @@ def _due(reservation: Reservation) -> Flow[float | None]:
     took to answer: asked again it would take as long, for ever.
     """
     due = reservation.at
-    if due <= reservation.asked_at:
-        at = yield from now()
-        if at - due <= LATE:
-            return at
-        held = yield from dispatched(reservation)  # which lets its charges count from now
-        return None if held is None else (yield from now())
+    waits = due > reservation.asked_at
+    if not waits and (at := (yield from now())) - due <= LATE:
+        return at
     while True:
-        yield from sleep_until(due)
-        if (yield from now()) - due > LATE:
-            return None
-        answer = yield from dispatched(reservation)
+        if waits:
+            yield from sleep_until(due)
+            if (yield from now()) - due > LATE:
+                return None
+        answer = yield from dispatched(reservation)  # which lets its charges count from now
         at = yield from now()
         if answer is None or answer <= at:
             return None if answer is None else at
-        due = answer
+        due, waits = answer, True
 
 
 def _granted(work: Work, progress: Progress, ask: Ask) -> Flow[Reservation | Refusal]:
