@@ -6,6 +6,12 @@ import signal
 import sys
 import time
 
+from hypothesis import HealthCheck, settings
+
+# Time is not asserted: another machine, or this one when it is busy, takes as long as it takes.
+settings.register_profile("rotor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rotor")
+
 # A suite that is run in the background inherits an ignored SIGINT, and hands it on to the programs it starts, which
 # then rightly ignore it too: tests of what Ctrl-C does need it as a terminal has it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
