@@ -185,3 +185,21 @@ def test_what_is_short_or_a_file_s_name_stays_in_messages():
     }
 
     assert [secret.reveal() for secret in hidden_of(params)] == ["a" * 8]
+
+
+def test_what_looks_like_json_and_is_none_is_hidden_as_it_stands_and_a_key_line_by_line():
+    params = {
+        "vertex_credentials": "{not quite json",
+        "oci_key": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----",
+    }
+
+    found = [secret.reveal() for secret in hidden_of(params)]
+
+    assert found == ["{not quite json", params["oci_key"], "first-line", "second-line"]
+
+
+def test_a_mapping_that_holds_itself_comes_to_an_end():
+    params: dict[str, Any] = {"token": "token-of-a-ring"}
+    params["more"] = params
+
+    assert [secret.reveal() for secret in hidden_of(params)] == ["token-of-a-ring"]
