@@ -203,3 +203,10 @@ def test_a_mapping_that_holds_itself_comes_to_an_end():
     params["more"] = params
 
     assert [secret.reveal() for secret in hidden_of(params)] == ["token-of-a-ring"]
+
+
+def test_a_secret_that_an_entry_names_by_its_variable_is_the_variables_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZEN_OF_ROTOR", "key-of-the-environment")
+    params = {"zen_api_key": "os.environ/ZEN_OF_ROTOR", "token": "os.environ/NO_SUCH_VARIABLE"}
+
+    assert [secret.reveal() for secret in hidden_of(params)] == ["key-of-the-environment"]
