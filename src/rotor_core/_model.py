@@ -110,13 +110,17 @@ class Price:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Credential:
-    """One API key. `id` is how people see it; `fingerprint` is how the ledger knows it, whatever configuration names it."""
+    """One API key. `id` is how people see it; `fingerprint` is how the ledger knows it, whatever configuration names it.
+
+    `beside`: what else its calls authenticate with, to be shown no more than the key.
+    """
 
     id: str
     secret: Secret
     fingerprint: str
     quota: str
     plan: str | None = None
+    beside: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

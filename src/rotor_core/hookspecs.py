@@ -87,6 +87,9 @@ def rotor_stores() -> Iterable[StoreSpec]:
 def rotor_rankings() -> Iterable[Ranking]:
     """Orders over candidates, to be named by `policy.ranking`. Since 0.1.
 
+    A score is given a `Standing`. One whose `on_trial` is true has never answered and is being asked now: Rotor's own
+    rankings let it stand behind the others of its tier.
+
     @hookimpl
     def rotor_rankings():
         return [Ranking("widest", "the largest context first", lambda d: -(d.model.context or 0), lambda standing: 0.0)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -20,7 +20,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import SecretStr
 
 from rotor_core._errors import ConfigError
-from rotor_core._model import Catalog, Deployment, Pool, Seat
+from rotor_core._model import Catalog, Deployment, Pool, Seat, Secret
 from rotor_core.catalog.document import read
 from rotor_core.catalog.load import load
 from rotor_core.hookspecs import ProviderSpec
@@ -145,7 +145,7 @@ def _numbered(deployment: Deployment, model: BaseChatModel, seats: Mapping[str, 
     number = 1
     while f"{deployment.name}#{number}" in seats:
         number += 1
-    credential = replace(deployment.credential, id=f"{deployment.provider.name}#{number}")
+    credential = replace(deployment.credential, id=f"{deployment.provider.name}#{number}", beside=tuple(_beside(model)))
     return replace(deployment, id=f"{deployment.name}#{number}", credential=credential, handle=without_retries(model))
 
 
@@ -174,6 +174,14 @@ def _secret(model: BaseChatModel) -> str:
         if isinstance(value, SecretStr) and any(word in name for word in ("key", "token")) and value.get_secret_value():
             return value.get_secret_value()
     return _name_of_object(model)
+
+
+def _beside(model: BaseChatModel) -> Iterator[Secret]:
+    """Whatever else the model keeps as a secret (AWS has three at a time): not to be shown either."""
+    for name in type(model).model_fields:
+        value: object = getattr(model, name, None)
+        if isinstance(value, SecretStr):
+            yield Secret(value.get_secret_value())
 
 
 _OBJECTS: dict[int, tuple[ref[BaseChatModel], str]] = {}

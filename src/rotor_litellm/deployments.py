@@ -22,6 +22,7 @@ from rotor_core.catalog.load import load
 from rotor_core.catalog.urls import origin
 from rotor_core.hookspecs import ProviderSpec
 from rotor_core.plugins import Plugins
+from rotor_litellm.hidden import hidden_of
 from rotor_litellm.host import litellm
 
 ADAPTER: Final = "litellm"
@@ -118,7 +119,8 @@ def seat_of(entry: Entry, base: Mapping[str, Any], plugins: Plugins) -> tuple[Ca
             error, entry, (f"providers.{provider}.models.{model}", f"providers.{provider}.keys[0]", f"pools.{POOL}[0]")
         ) from None
     found = catalog.pools[POOL].seats[0]
-    return catalog, replace(found, deployment=replace(found.deployment, id=entry.id))
+    credential = replace(found.deployment.credential, beside=hidden_of(entry.params))
+    return catalog, replace(found, deployment=replace(found.deployment, id=entry.id, credential=credential))
 
 
 def _own_section(entry: Entry) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import pickle
+import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -22,7 +23,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
-from pydantic import Field
+from pydantic import Field, SecretStr
 from tests.langchain.scripted import Heard
 
 from rotor_core._errors import ConfigError
@@ -264,6 +265,28 @@ def test_free_models_go_before_those_with_a_price():
 
     assert message.response_metadata["model_name"] == "own/cheap"
     assert message.response_metadata["rotor"]["cost_usd"] == 0
+
+
+class OfAWS(Own):
+    """One that authenticates with several secrets at a time."""
+
+    aws_access_key_id: SecretStr = SecretStr("AKONE123")
+    aws_secret_access_key: SecretStr = SecretStr("secret-of/aws+=")
+    aws_session_token: SecretStr = SecretStr("session-of-aws")
+    unset: SecretStr | None = None
+
+
+def test_of_a_model_with_several_secrets_none_is_shown_though_its_provider_quotes_them():
+    text = "denied: <AKONE123> <secret-of/aws+=> <session-of-aws> <'secret-of%2Faws%2B%3D'>"
+    model = ChatRotor(
+        models=[OfAWS(fails=[PermissionError(text)])], config={"version": 1, "policy": {"max_attempts": 1}}
+    )
+
+    with pytest.raises(Exception, match="denied: <") as raised:
+        model.invoke("hi")
+
+    shown = "".join(traceback.format_exception_only(raised.value)) + repr(raised.value)
+    assert not any(secret in shown for secret in ("AKONE123", "secret-of", "session-of-aws"))
 
 
 def test_two_keys_of_one_model_are_two_credentials_and_one_key_is_one():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import traceback
 from typing import Any
 
 import litellm
@@ -11,7 +14,10 @@ from tests.litellm.made import FREE, HELLO, by, router
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
+from rotor_litellm import settling
+from rotor_litellm.hidden import hidden_of, tells
 from rotor_litellm.roster import Roster
+from rotor_litellm.settling import error_of
 
 ACCOUNTS: dict[str, list[dict[str, Any]]] = {
     "bedrock/anthropic.claude-3-haiku-20240307-v1:0": [
@@ -105,3 +111,102 @@ async def test_a_credential_that_is_replaced_is_another_one_and_the_same_one_aga
     assert by(await r.acompletion(model="lab", messages=HELLO, max_tokens=5)) == "mine"
 
     assert strategy.roster.engine is engine
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nTHEFIRSTLINEOFAPRIVATEKEY0000000\nTHESECONDLINEOFAPRIVATEKEY000000\n-----END PRIVATE KEY-----\n"
+SERVICE = {
+    "type": "service_account",
+    "project_id": "the-project",
+    "private_key": PEM,
+    "token_uri": "https://token.invalid",
+}
+SECRETS: list[tuple[dict[str, Any], str]] = [
+    ({"aws_access_key_id": "AKONE123", "aws_secret_access_key": "secret-of/aws+="}, "secret-of/aws+="),
+    ({"aws_session_token": "session-of-aws"}, "session-of-aws"),
+    ({"vertex_credentials": json.dumps(SERVICE)}, PEM.strip()),
+    ({"vertex_credentials": json.dumps(SERVICE)}, json.dumps(SERVICE)),
+    ({"vertex_credentials": SERVICE}, "THEFIRSTLINEOFAPRIVATEKEY0000000"),
+    ({"azure_ad_token": "token-of-a-directory"}, "token-of-a-directory"),
+    ({"client_id": "one", "client_secret": "secret-of-a-client"}, "secret-of-a-client"),
+    ({"azure_password": "pass word 1"}, "pass word 1"),
+    ({"extra_headers": {"X-Api-Key": "key-in-a-header", "Authorization": "Bearer bearer-token"}}, "key-in-a-header"),
+    ({"extra_headers": {"X-Api-Key": "key-in-a-header", "Authorization": "Bearer bearer-token"}}, "bearer-token"),
+    ({"zen_api_key": "os.environ/ZEN_OF_ROTOR"}, "key-of-the-environment"),
+    ({"litellm_credential_name": "mine"}, "token-of-the-list"),
+]
+
+
+@pytest.mark.parametrize(("account", "secret"), SECRETS)
+async def test_what_an_account_authenticates_with_stands_nowhere_though_its_provider_quotes_it(
+    account: dict[str, Any], secret: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("ZEN_OF_ROTOR", "key-of-the-environment")
+    monkeypatch.setattr(litellm, "credential_list", [credential("mine", aws_session_token="token-of-the-list")])
+    caplog.set_level(logging.DEBUG, logger="rotor")
+    text = f"denied in the-project: <{secret}> and {secret!r}"
+    r = router(written("a", model="openai/m", mock_response=Exception(text), **account), num_retries=0)
+    strategy = rotor_litellm.install(r)
+    events: list[Any] = []
+    strategy.rotor.on("*", events.append)
+    errors: list[Any] = []
+    monkeypatch.setattr(settling, "error_of", lambda *given: errors.append(error_of(*given)) or errors[-1])
+
+    with pytest.raises(litellm.InternalServerError):
+        await r.acompletion(model="lab", messages=HELLO, max_tokens=5)
+
+    said = next(event for event in events if event.name == "failed").failure.message
+    told = [repr(events), repr(strategy.rotor.status()), str(strategy.rotor.explain("lab")), caplog.text]
+    told += [f"{error} {error!r} {error.failure} {error.body} {dict(error.headers)}" for error in errors]
+    told += ["".join(traceback.format_exception(error)) for error in errors]
+    assert "denied in the-project: <**********> and" in said
+    parts = [line for line in secret.splitlines() if not line.startswith("-----")]
+    assert not any(part in shown for shown in told for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("aws_secret_access_key", True), ("vertex_credentials", True), ("X-Api-Key", True), ("clientSecret", True),
+        ("oci_key", True), ("private_key_id", True), ("Authorization", True), ("password", True),
+        ("litellm_credential_name", False), ("oci_key_file", False), ("token_uri", False), ("auth_type", False),
+        ("tokenizer", False), ("max_tokens", False), ("region_name", False), ("keywords", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_fields_words_say_whether_it_holds_a_secret(name: str, is_one: bool):
+    assert tells(name) is is_one
+
+
+def test_what_is_short_or_a_file_s_name_stays_in_messages():
+    params = {
+        "token": "short",
+        "vertex_credentials": "/etc/rotor/account.json",
+        "input_cost_per_token": 1,
+        "api_key": "a" * 8,
+    }
+
+    assert [secret.reveal() for secret in hidden_of(params)] == ["a" * 8]
+
+
+def test_what_looks_like_json_and_is_none_is_hidden_as_it_stands_and_a_key_line_by_line():
+    params = {
+        "vertex_credentials": "{not quite json",
+        "oci_key": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----",
+    }
+
+    found = [secret.reveal() for secret in hidden_of(params)]
+
+    assert found == ["{not quite json", params["oci_key"], "first-line", "second-line"]
+
+
+def test_a_mapping_that_holds_itself_comes_to_an_end():
+    params: dict[str, Any] = {"token": "token-of-a-ring"}
+    params["more"] = params
+
+    assert [secret.reveal() for secret in hidden_of(params)] == ["token-of-a-ring"]
+
+
+def test_a_secret_that_an_entry_names_by_its_variable_is_the_variables_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZEN_OF_ROTOR", "key-of-the-environment")
+    params = {"zen_api_key": "os.environ/ZEN_OF_ROTOR", "token": "os.environ/NO_SUCH_VARIABLE"}
+
+    assert [secret.reveal() for secret in hidden_of(params)] == ["key-of-the-environment"]

@@ -278,6 +278,21 @@ def test_looking_goes_on_with_what_is_held_to_here(shared: Shared):
 # --- calls that were under way ---------------------------------------------------------------------------------------
 
 
+def test_who_has_answered_before_is_not_on_trial_while_the_store_is_away(shared: Shared):
+    old, new = option("old", rpm(100)), option("new", rpm(100))
+    steady, _ = process(shared)
+    first = steady.reserve(ask(plan(old)))
+    steady.settle(first.id, AS_RESERVED, 0.5)
+    steady.read([old, new])
+    shared.down()
+
+    for one in (old, new):
+        assert isinstance(steady.reserve(ask(plan(one))), Reservation)
+
+    assert [reading.on_trial for reading in steady.read([old, new])] == [False, True]
+    assert [reading.latency for reading in steady.read([old, new])] == [0.5, None]
+
+
 def test_the_end_of_a_call_made_before_reaches_the_store_when_it_is_back(shared: Shared):
     steady, heard = process(shared)
     a = option("a", tpm(1000, "rolling"), at_a_time(1))

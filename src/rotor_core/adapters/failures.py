@@ -33,9 +33,9 @@ _TELLING: Final = ("auth", "key", "token", "secret", "cookie", "password")
 
 @lru_cache(maxsize=10_000)
 def secrets_of(deployment: Deployment) -> tuple[str, ...]:
-    """Every text that must not be shown: the credential's secret, headers that carry one, the proxy's password."""
+    """Every text that must not be shown: the credential's secrets, headers that carry one, the proxy's password."""
     provider = deployment.provider
-    found = [deployment.credential.secret.reveal()]
+    found = [secret.reveal() for secret in (deployment.credential.secret, *deployment.credential.beside)]
     found += [v for k, v in provider.headers.items() if any(word in k.lower() for word in _TELLING)]
     found += [v.partition(" ")[2] for v in found]  # `Bearer xyz`: the second word alone is the secret
     if provider.proxy and (password := urlsplit(provider.proxy).password):
