@@ -27,6 +27,7 @@ from rotor_core._ledger import (
 )
 from rotor_core._model import Limit
 from rotor_core.stores import _redis_ledger, _redis_lessons
+from rotor_core.stores._redis_transport import _OPTIONS
 from rotor_core.stores.redis import RedisStore
 
 
@@ -324,7 +325,14 @@ async def test_both_faces_are_one_ledger(make, hands):
     await store.aclose()
 
 
-async def test_any_number_of_requests_ask_at_once_over_a_few_connections(make, server, hands):
+@pytest.fixture
+def patient(monkeypatch):
+    """A busy machine is not what these are about."""
+    for name in ("socket_connect_timeout", "socket_timeout"):
+        monkeypatch.setitem(_OPTIONS, name, 20.0)
+
+
+async def test_any_number_of_requests_ask_at_once_over_a_few_connections(make, server, hands, patient):
     store, of = make(clock=hands), plan(option("a", rpm(1000)))
 
     grants = await asyncio.gather(*(store.areserve(ask(of)) for n in range(500)))
@@ -333,7 +341,7 @@ async def test_any_number_of_requests_ask_at_once_over_a_few_connections(make, s
     assert server.client().info("clients")["connected_clients"] < 100
 
 
-def test_any_number_of_threads_ask_at_once_over_a_few_connections(make, hands):
+def test_any_number_of_threads_ask_at_once_over_a_few_connections(make, hands, patient):
     store, of, together = make(clock=hands), plan(option("a", rpm(1000))), threading.Barrier(150)
 
     def one(_):
