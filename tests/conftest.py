@@ -6,6 +6,17 @@ import signal
 import sys
 import time
 
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is. Where CI has a profile of its own, the rest of it stands.
+settings.register_profile(
+    "any machine",
+    settings(),
+    deadline=None,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
+
 # A suite that is run in the background inherits an ignored SIGINT, and hands it on to the programs it starts, which
 # then rightly ignore it too: tests of what Ctrl-C does need it as a terminal has it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
