@@ -17,7 +17,7 @@ from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
 from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import Table
-from rotor_litellm.trail import CURRENT, Held, Trail, follow, here
+from rotor_litellm.trail import CURRENT, Held, Trail, follow, here, lose
 
 ATTEMPTS: Final = 1_000
 """How often a request is tried is LiteLLM's affair (`num_retries`, fallbacks)."""
@@ -43,7 +43,7 @@ def trail_of(kwargs: Mapping[str, Any]) -> Trail:
 def _asked_again(trail: Trail, mark: tuple[object, ...]) -> bool:
     """Whether this is one attempt's second selection; a mark alone may be a client's own, used for all its requests."""
     held = trail.held
-    return trail.mark == mark and held is not None and not held.begun and not held.over
+    return trail.mark == mark and trail.by == here() and held is not None and not held.begun and held.stands()
 
 
 def choice(
@@ -63,14 +63,25 @@ def choice(
     assert trail is not None
     entries = table.entries
     before, trail.held = trail.held, None
-    if before is not None and not before.over and not before.begun and before.id in entries:
+    store = table.engine.store
+    if (
+        before is not None
+        and not before.begun
+        and before.id in entries
+        and before.engine.store is store
+        and before.stands()
+    ):
         trail.held = before  # asked twice for one attempt
         return entries[before.id]
     stale = [*trail.stale, *([before] if before is not None else [])]
     trail.stale.clear()
     for held in stale:
         # Chosen and not called: LiteLLM thought better of it. What was begun may be a stream that goes on elsewhere.
-        if not held.begun and held.end():
+        if held.begun:
+            continue
+        if held.engine.store is not store:  # another router's: the next sweep asks its own ledger
+            lose(held)
+        elif held.end():
             yield from abandon(held.reservation.id, NOTHING_USED)
     asked = wanted(messages, given, kwargs)
     work = work_of(table, asked, max_wait)

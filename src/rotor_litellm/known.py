@@ -32,7 +32,8 @@ _told: Final[dict[str, dict[str, Any]]] = {}
 def make_known(catalog: Catalog) -> None:
     """Tell LiteLLM of a catalog's models and pools. What somebody else says under the same name stays.
 
-    A Router has entries there for its deployments, which may be empty: so figures are laid under what there is.
+    A Router has entries there for its deployments, which may be empty, or None for all that was not known when it was
+    made: so figures are laid under what there is.
     """
     models = {d.name: d.model for d in catalog.deployments.values()}
     told = {name: {**_sizes([model]), **_price(model)} for name, model in models.items()}
@@ -44,7 +45,7 @@ def make_known(catalog: Catalog) -> None:
     for name, figures in told.items():
         full = f"{PROVIDER}/{name}"
         before, ours = _told.get(full, {}), {**figures, "litellm_provider": PROVIDER, "mode": "chat"}
-        theirs = {k: v for k, v in listed.pop(full, {}).items() if k not in before or before[k] != v}
+        theirs = {k: v for k, v in listed.pop(full, {}).items() if v is not None and before.get(k) != v}
         fresh[full] = {**ours, **theirs}
         _told[full] = ours
     try:

@@ -66,6 +66,10 @@ class Held:
     def id(self) -> str:
         return self.reservation.deployment
 
+    def stands(self) -> bool:
+        """Whether it is neither over nor expired."""
+        return not self.over and self.reservation.expires_at > self.engine.store.now()
+
     def end(self) -> bool:
         """Take note that it is over; False where it was before."""
         with _LOCK:
@@ -155,6 +159,11 @@ def _gone(watch: weakref.ref[Any]) -> None:
     if isinstance(watch, _Watch):
         _WATCHES.discard(watch)
         _LOST.append(watch.held)
+
+
+def lose(held: Held) -> None:
+    """Nobody will tell of its end: the next sweep lets go of it."""
+    _LOST.append(held)
 
 
 def follow(held: Held, teller: object) -> None:

@@ -208,6 +208,73 @@ async def test_one_thing_per_loop_is_made_once_however_many_ask():
     assert per_loop.find() is None
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_who_is_closed_as_a_loop_ends_is_ended_once_and_without_complaint(turns: int):
+    ended: list[object] = []
+    complaints: list[object] = []
+    owner = OpenAICompatible()
+
+    async def end(one: object) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        ended.append(one)
+
+    per_loop: PerLoop[object] = PerLoop(owner, object, end, ended.append)
+
+    async def use() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        await per_loop.get()
+        per_loop.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+    assert (len(ended), len(per_loop), complaints) == (1, 0, [])
+
+
+async def test_what_is_opened_while_the_one_before_is_ending_is_another_ones_to_end():
+    ended: list[object] = []
+    owner, gate = OpenAICompatible(), asyncio.Event()
+
+    async def end(one: object) -> None:
+        await gate.wait()
+        ended.append(one)
+
+    per_loop: PerLoop[object] = PerLoop(owner, object, end, ended.append)
+    first = await per_loop.get()
+    per_loop.close()
+    await asyncio.sleep(0)
+    second = await per_loop.get()
+    gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert ended == [first]
+    assert per_loop.find() is second
+    await per_loop.aclose()
+    assert ended == [first, second]
+
+
+async def test_two_who_close_at_once_end_it_once():
+    ended: list[object] = []
+    owner = OpenAICompatible()
+
+    async def end(one: object) -> None:
+        await asyncio.sleep(0)
+        ended.append(one)
+
+    per_loop: PerLoop[object] = PerLoop(owner, object, end, ended.append)
+    one = await per_loop.get()
+
+    await asyncio.gather(per_loop.aclose(), per_loop.aclose())
+
+    assert ended == [one]
+
+
 def test_one_thing_per_key_is_made_once_and_ended_once():
     ended: list[str] = []
     per_key: PerKey[str, str] = PerKey(lambda key: key * 2, ended.append)

@@ -90,6 +90,11 @@ def quiet_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """LiteLLM's own globals as they were, and its log silent. The engine's store is one of the test's own."""
     import litellm
 
+    from rotor_litellm.trail import CURRENT
+
+    CURRENT.set(
+        None
+    )  # a blocking call leaves its trail in the context of this thread, of which those of tests are copies
     monkeypatch.setenv("ROTOR_STORE", f"memory://{uuid.uuid4().hex}")
     monkeypatch.setenv("ROTOR_PLUGINS", "")
     monkeypatch.setattr(litellm, "suppress_debug_info", True)

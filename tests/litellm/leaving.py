@@ -154,8 +154,8 @@ def left_soon(strategy: rotor_litellm.RotorStrategy, seconds: float = 5.0) -> di
         time.sleep(0.01)
 
 
-def expire(strategy: rotor_litellm.RotorStrategy) -> dict[str, int]:
-    """What is still held when every lease is over: the ledger's clock goes on by that much."""
+def expire(strategy: rotor_litellm.RotorStrategy, *, for_good: bool = False) -> dict[str, int]:
+    """What is still held when every lease is over: the ledger's clock goes on by that much, and back unless `for_good`."""
     store: Any = strategy.rotor._live.store
     clock = store._clock
     store._clock = store._turn._clock = lambda: clock() + LEASE
@@ -165,4 +165,5 @@ def expire(strategy: rotor_litellm.RotorStrategy) -> dict[str, int]:
         store.read([])
         return left(strategy)
     finally:
-        store._clock = store._turn._clock = clock
+        if not for_good:
+            store._clock = store._turn._clock = clock

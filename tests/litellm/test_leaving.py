@@ -24,6 +24,13 @@ from rotor_litellm.trail import Held, _lost, asweep, note, noted, sweep, under_w
 CALLS = 80
 
 
+@pytest.fixture(autouse=True)
+def nothing_lost_before() -> None:
+    """What others lost is let go of now, and not where something is counted here."""
+    gc.collect()
+    sweep()
+
+
 @pytest.fixture(scope="module")
 def house() -> Iterator[Sandbox]:
     with Sandbox(SPEC) as box:
@@ -115,6 +122,52 @@ async def test_a_choice_whose_request_ends_before_its_call_is_given_back_whole(b
 
     assert await aleft_soon(strategy) == {}
     assert strategy.rotor.status()["deployments"][0]["limits"][0]["used"] == 0
+
+
+async def chosen(r: Any, **kwargs: Any) -> str:
+    """The deployment of a choice that is not called."""
+    asked = {"metadata": {"model_group": "lab"}, **kwargs}
+    return (await r.async_get_available_deployment(model="lab", request_kwargs=asked))["model_info"]["id"]
+
+
+async def test_what_one_chose_and_did_not_call_is_nobodys_who_is_begun_after_it(box: Sandbox):
+    """Each of these tasks finds the trail of the first choice in its context, and a client's own trace id in common."""
+    r = router(entry(box, "one", rotor=free()))
+    strategy = rotor_litellm.install(r)
+    await chosen(r, litellm_trace_id="ours")
+
+    await asyncio.gather(*(asyncio.create_task(chosen(r, litellm_trace_id="ours")) for _ in range(2)))
+
+    assert left(strategy)["reservations"] == 3
+
+
+async def test_a_choice_is_of_one_ledger(box: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    """Two routers, each with a ledger of its own, may know their deployments by equal names."""
+    first = router(entry(box, "one", rotor=free()))
+    before = rotor_litellm.install(first)
+    await chosen(first)
+    monkeypatch.setenv("ROTOR_STORE", "memory://another")
+    second = router(entry(box, "one", rotor=free()))
+    strategy = rotor_litellm.install(second)
+
+    await chosen(second)
+    await asweep()
+
+    assert left(strategy)["reservations"] == 1
+    assert left(before) == {}
+
+
+async def test_a_choice_that_has_expired_is_made_anew(box: Sandbox):
+    r = router(entry(box, "one", rotor=free()))
+    strategy = rotor_litellm.install(r)
+    await chosen(r)
+    await chosen(r)
+    assert left(strategy)["reservations"] == 1
+
+    expire(strategy, for_good=True)
+    await chosen(r)
+
+    assert left(strategy)["reservations"] == 1
 
 
 def loses_one(r: Any) -> None:

@@ -203,6 +203,21 @@ async def test_what_a_later_configuration_says_is_known_from_then_on(lab: Sandbo
     assert told == [(True, False), (False, True)]
 
 
+async def test_also_where_a_router_has_written_down_what_was_known_before(
+    lab: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """It lists all that LiteLLM could know of the model, most of it as None: nobody's word against ours."""
+    monkeypatch.delenv("ROTOR_STORE")
+    for capabilities in (["tools"], ["vision"]):
+        config = over(lab, pools={"fast": ["one/m"]})
+        config["providers"]["one"]["models"]["m"]["capabilities"] = capabilities
+        with opened(config) as provider:
+            assert provider.engine.catalog
+            litellm.Router([{"model_name": "ours", "litellm_params": {"model": "rotor/fast"}}])
+            assert litellm.supports_vision("rotor/fast") is ("vision" in capabilities)
+            assert litellm.supports_function_calling("rotor/fast") is ("tools" in capabilities)
+
+
 async def test_each_piece_of_a_stream_says_who_answers(rotor: RotorProvider):
     chunks = [c async for c in await litellm.acompletion(model="rotor/fast", messages=HELLO, max_tokens=5, stream=True)]
 

@@ -23,6 +23,7 @@ _living: weakref.WeakSet[PerLoop[Any] | PerKey[Any, Any]] = weakref.WeakSet()
 _left_behind: list[object] = []
 """What a forked child inherited. Never closed there: that would reach into the parent's selector."""
 _closing: set[asyncio.Task[None]] = set()
+"""A loop alone would let go of them."""
 
 
 class PerLoop(Generic[T]):
@@ -38,6 +39,7 @@ class PerLoop(Generic[T]):
         self._make, self._end, self._drop = make, end, drop
         self._held: dict[asyncio.AbstractEventLoop, T] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
+        self._ending: dict[int, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
         weakref.finalize(owner, self._let_go).atexit = False
         _living.add(self)
@@ -69,10 +71,11 @@ class PerLoop(Generic[T]):
         try:
             yield
         finally:
-            with self._lock:
-                self._held.pop(loop, None)
-                self._keepers.pop(loop, None)
-            await self._end(held)
+            ending = self._ending.get(id(held))
+            if self._taken(loop, held):
+                await self._end(held)
+            elif ending is not None and ending is not asyncio.current_task():
+                await asyncio.wait([ending])  # the loop is being shut down
 
     async def aclose(self) -> None:
         """Close the running loop's, and have other loops close theirs."""
@@ -98,31 +101,44 @@ class PerLoop(Generic[T]):
                 self._forget(loop)
             else:
                 with suppress(RuntimeError):  # it has closed in this instant
-                    loop.call_soon_threadsafe(_end_soon, loop, keeper)
+                    loop.call_soon_threadsafe(self._end_soon, loop, keeper)
+
+    def _end_soon(self, loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
+        """In its loop. Not by the keeper itself: a loop that is shut down closes that too, and cannot while it is closing."""
+        held = self._held.get(loop)
+        if held is not None and self._keepers.get(loop) is keeper and self._taken(loop, held):
+            task = self._ending[id(held)] = loop.create_task(self._end_now(held, keeper))
+            _closing.add(task)
+            task.add_done_callback(_closing.discard)
+
+    async def _end_now(self, held: T, keeper: AsyncGenerator[None, None]) -> None:
+        try:
+            await self._end(held)
+            with suppress(RuntimeError):  # it is waiting for this to end
+                await keeper.aclose()
+        finally:
+            self._ending.pop(id(held), None)
+
+    def _taken(self, loop: asyncio.AbstractEventLoop, held: T) -> bool:
+        """Whether it is for the asker to end this, which the loop may hold no more."""
+        with self._lock:
+            if self._held.get(loop) is not held:
+                return False
+            del self._held[loop]
+            self._keepers.pop(loop, None)
+            return True
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._lock:
-            held = self._held.pop(loop, None)
-            self._keepers.pop(loop, None)
-        if held is not None:
+        held = self._held.get(loop)
+        if held is not None and self._taken(loop, held):
             self._drop(held)
 
     def after_fork(self) -> None:
-        _left_behind.append((self._held, self._keepers))
-        self._held, self._keepers, self._lock = {}, {}, threading.Lock()
+        _left_behind.append((self._held, self._keepers, self._ending))
+        self._held, self._keepers, self._ending, self._lock = {}, {}, {}, threading.Lock()
 
     def __len__(self) -> int:
         return len(self._held)
-
-
-def _end_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
-    task = loop.create_task(_close(keeper))
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
-
-
-async def _close(keeper: AsyncGenerator[None, None]) -> None:
-    await keeper.aclose()
 
 
 class PerKey(Generic[K, T]):
