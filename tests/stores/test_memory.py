@@ -15,6 +15,7 @@ from tests.stores.made import ask, at_a_time, option, plan, rpm, tpm, world
 
 from rotor_core._errors import ConfigError
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket, Used
+from rotor_core.stores import _index
 from rotor_core.stores.base import Store
 from rotor_core.stores.memory import MemoryStore, open_memory_store
 
@@ -244,3 +245,25 @@ def test_a_refusal_costs_nobody_else_anything():
     before = store.read([option("a", rpm(1)), option("b", rpm(1))])
     assert all(isinstance(store.reserve(ask(of, max_wait=1.0)), Refusal) for _ in range(20))
     assert store.read([option("a", rpm(1)), option("b", rpm(1))]) == before
+
+
+def test_an_order_that_ctrl_c_cut_off_in_the_middle_of_sorting_is_made_anew(monkeypatch):
+    store, hands = world()
+    of = plan(*(option(name, rpm(50)) for name in "abc"))
+    cut = 0
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for _ in range(12):
+        hands.at += 1.0
+        store.reserve(ask(of))
+        with monkeypatch.context() as patched:
+            patched.setattr(_index, "insort", interrupted)
+            try:
+                store.reserve(ask(of))
+            except KeyboardInterrupt:
+                cut += 1
+        assert isinstance(store.reserve(ask(of)), Reservation)
+
+    assert cut

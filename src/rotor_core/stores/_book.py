@@ -127,8 +127,13 @@ class Book:
             asked_at, give_up_at = now, now + ask.max_wait
             if ask.deadline is not None and ask.deadline < give_up_at:
                 give_up_at = ask.deadline
-        index, want = self.index(ask.plan, now), self.want(ask, now)
-        choice = choose(index, want, asked_at, give_up_at)
+        want = self.want(ask, now)
+        try:
+            index = self.index(ask.plan, now)
+            choice = choose(index, want, asked_at, give_up_at)
+        except BaseException:  # Ctrl-C in the middle of it: what is half sorted is made anew
+            self._indexes.pop(ask.plan, None)
+            raise
         if self.coming and not (isinstance(choice, Taken) and choice.at <= want.by):
             exchanged = exchange(self, ask, want, choice, asked_at, give_up_at)
             if exchanged is not None:
