@@ -1023,17 +1023,34 @@ async def test_a_loop_that_was_held_up_does_not_make_the_store_lost(shared: Shar
 
     async def slow(wish: Any) -> Any:
         times[0] += 1
-        if times[0] == 1:
-            time.sleep(0.15)  # noqa: ASYNC251  somebody else's blocking work
-            await asyncio.sleep(0.01)
+        for _ in range(3):  # a round trip each, between others' blocking work
+            time.sleep(0.04)  # noqa: ASYNC251
+            await asyncio.sleep(0.001)
         return await there(wish)
 
     monkeypatch.setattr(shared, "areserve", slow)
     grant = await steady.areserve(ask(plan(option("a"))))
 
     assert isinstance(grant, Reservation)
-    assert times == [2]
+    assert times == [1]
     assert heard.events == []
+
+
+async def test_a_loop_that_is_held_up_without_end_gives_up_at_last(shared: Shared):
+    steady, heard = process(shared, patience=0.05)
+    shared.hangs = True
+
+    async def others() -> None:
+        while True:
+            time.sleep(0.03)  # noqa: ASYNC251
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    grant = await steady.areserve(ask(plan(option("a"))))
+    task.cancel()
+
+    assert isinstance(grant, Reservation)
+    assert heard.names == ["store_lost"]
 
 
 async def test_refusing_is_the_same_asynchronously(shared: Shared):

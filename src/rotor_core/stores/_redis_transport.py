@@ -20,8 +20,10 @@ from rotor_core.stores._redis_scripts import script
 if TYPE_CHECKING:
     from rotor_core.adapters.http_pools import PerLoop
 
-SECONDS = 1.0
+SECONDS = 2.0
 """How long a connection, or an answer, is waited for."""
+AT_LAST = 15.0
+"""The same on an event loop, whose timers say as much of the loop as of the server: whoever asks has a patience of its own."""
 CONNECTIONS = 50
 """At once, of each client. Who finds them all in use waits for one: a round trip is short, and that is no outage."""
 IN_USE = 5.0
@@ -138,8 +140,9 @@ def _async_client(url: str) -> Any:
 
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     kind: Any = redis.asyncio.BlockingConnectionPool
-    # A busy loop is no outage either, so this wait is bounded by what is patient with busy loops: see `Steady`.
-    return redis.asyncio.Redis.from_pool(kind.from_url(url, **_OPTIONS, timeout=None, retry=retry))
+    # A busy loop is no outage either, so these waits are bounded by what is patient with busy loops: see `Steady`.
+    options = _OPTIONS | {"socket_connect_timeout": AT_LAST, "socket_timeout": AT_LAST}
+    return redis.asyncio.Redis.from_pool(kind.from_url(url, **options, timeout=None, retry=retry))
 
 
 async def _end(client: Any) -> None:

@@ -9,9 +9,8 @@ looking goes on with what was last seen.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from rotor_core._errors import StoreError
 from rotor_core._ledger import (
@@ -30,6 +29,11 @@ from rotor_core.stores.base import Store
 __all__ = ("PROBE", "Steady")
 
 T = TypeVar("T")
+
+BEATS: Final = 8
+"""How often the loop's own pace is looked at within `patience`."""
+HELD_UP: Final = 5
+"""Patiences after which even a loop that is held up all the time gives up."""
 
 
 class Steady(Machine):
@@ -247,20 +251,31 @@ class Steady(Machine):
     async def _in_time(self, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the store answers, or `StoreError` where it does not within `patience`.
 
-        A loop that was itself held up for long has not given the store its time: it is asked once more, and every
-        operation may be asked twice.
+        Time in which the loop was held up by others' work was no time of the store's, and does not count; up to `HELD_UP`
+        times as long as `patience`, for a loop that never gets better.
         """
         import asyncio  # noqa: PLC0415  it takes 8 ms, which who never waits on a loop need not pay
 
-        begun = time.monotonic()
-        for last in (False, True):
-            try:
-                async with asyncio.timeout(self._patience):
-                    return await operation()
-            except TimeoutError as error:
-                if last or time.monotonic() - begun < 1.5 * self._patience:
-                    raise StoreError(f"no answer within {self._patience:g} s") from error
-        raise AssertionError("the last time returns or raises")
+        loop, beat = asyncio.get_running_loop(), self._patience / BEATS
+        last = loop.time() + HELD_UP * self._patience
+        heart: asyncio.TimerHandle | None = None
+
+        def beats(due: float) -> None:
+            nonlocal heart
+            late = loop.time() - due
+            if late > beat and (when := guard.when()) is not None:
+                guard.reschedule(min(when + late, last))
+            heart = loop.call_later(beat, beats, loop.time() + beat)
+
+        try:
+            async with asyncio.timeout(self._patience) as guard:
+                beats(loop.time())
+                return await operation()
+        except TimeoutError as error:
+            raise StoreError(f"no answer within {self._patience:g} s") from error
+        finally:
+            if heart is not None:
+                heart.cancel()
 
 
 _around: dict[tuple[int, str], Steady] = {}

@@ -81,7 +81,7 @@ def test_workers_with_one_store_hold_to_a_limit_together_and_say_whose_view_it_i
         answers = list(several.map(lambda _: proxy.chat(), range(40)))
 
     assert {a.status_code for a in answers} == {200}
-    assert sum(a.headers["x-rotor-deployment"] == "free" for a in answers) == LIMIT
+    assert sum(a.headers["x-rotor-deployment"] == "free" for a in answers) == LIMIT, proxy.log[-3000:]
     views = statuses(proxy)
     assert len(views) == WORKERS
     for status in views.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -29,6 +30,7 @@ from rotor_core._model import Limit
 from rotor_core.stores import _redis_ledger, _redis_lessons
 from rotor_core.stores._redis_transport import _OPTIONS
 from rotor_core.stores.redis import RedisStore
+from rotor_core.stores.steady import Steady
 
 
 def listening(store):
@@ -352,6 +354,19 @@ def test_any_number_of_threads_ask_at_once_over_a_few_connections(make, hands, p
         grants = list(pool.map(one, range(150)))
 
     assert all(isinstance(grant, Reservation) for grant in grants)
+
+
+@pytest.mark.parametrize("held_up", [1.3, 2.6])
+async def test_a_loop_that_was_held_up_does_not_lose_it(make, hands, held_up):
+    """A host's first call imports half of its packages on the loop: no time of the server's was that."""
+    store, of = Steady(make(clock=hands), "redis://here", "local"), plan(option("a", rpm(10)))
+    asking = asyncio.create_task(store.areserve(ask(of)))
+    asyncio.get_running_loop().call_later(0.001, time.sleep, held_up)
+
+    assert isinstance(await asking, Reservation)
+    assert await store.aread([option("a", rpm(10))])
+    assert store.state == "ok"
+    await store.aclose()
 
 
 def test_every_event_loop_has_connections_of_its_own(make, hands):
