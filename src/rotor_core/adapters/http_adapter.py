@@ -56,7 +56,7 @@ class HttpAdapter:
     async def acall(self, deployment: Deployment, request: Request, *, timeout: float) -> Answer:
         endpoint, body = self._prepare(deployment, request, stream=False)
         try:
-            received = await self._async_transport().send(endpoint, body, timeout)
+            received = await (self._async or self._async_transport()).send(endpoint, body, timeout)
         except ExchangeError as error:
             failed = _unreachable(deployment, error)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 import yarl
+from multidict import CIMultiDict
 
 from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
@@ -25,6 +26,7 @@ from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
     LAST_BYTES,
+    MAX_REFUSAL,
     AsyncReply,
     AsyncTransport,
     Endpoint,
@@ -37,7 +39,7 @@ from rotor_core.adapters.http import (
     unpacker,
 )
 from rotor_core.adapters.http_pools import PerLoop
-from rotor_core.adapters.patience import LONGEST, Patience
+from rotor_core.adapters.patience import LONGEST, Patience, bounded
 from rotor_core.adapters.unpack import UnpackError
 
 _DNS_CACHE: Final = 60
@@ -49,6 +51,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_thresh
 """The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
+_FEW_DIGITS: Final = 6
+"""Of the length of a body that is within every limit."""
 
 
 class AiohttpTransport:
@@ -59,20 +63,28 @@ class AiohttpTransport:
         self._by_httpx: AsyncTransport | None = None
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
-        if not _can_go(endpoint.proxy):
+        if endpoint.proxy is not None and not _can_go(endpoint.proxy):
             return await self._httpx().send(endpoint, body, timeout)
-        patience, leaving = Patience.whole(timeout, asyncio.get_running_loop().time), _leaving()
+        loop, leaving = asyncio.get_running_loop(), _leaving()
         try:
-            async with asyncio.timeout_at(patience.until):  # one for all of it: no part has a time of its own
-                async with await self._begun(endpoint, body) as response:
+            async with asyncio.timeout_at(loop.time() + bounded(timeout)):  # one for all: no part has a time of its own
+                session = self._sessions.find() or await self._sessions.get()
+                response = await _post(session, endpoint, body)
+                try:
                     headers = plain_headers(response.headers.items())
                     content = await _gathered(response.status, headers, response.content)
+                finally:
+                    # What the response's own context does at its end. A body that was read to its end has done it by itself.
+                    if response.connection is not None:
+                        response.release()
+                        await response.wait_for_close()
         except _PROBLEMS as error:
-            raise _problem(error, patience, sent=leaving.left) from None
+            # Only now is there anything to be told of the deadline.
+            raise _problem(error, Patience.whole(timeout, loop.time), sent=leaving.left) from None
         return Received(response.status, headers, content)
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
-        if not _can_go(endpoint.proxy):
+        if endpoint.proxy is not None and not _can_go(endpoint.proxy):
             return self._httpx().open(endpoint, body, timeouts)
         return self._exchange(endpoint, body, Patience(timeouts, asyncio.get_running_loop().time))
 
@@ -81,27 +93,12 @@ class AiohttpTransport:
         leaving = _leaving()
         try:
             async with asyncio.timeout_at(patience.until):
-                response = await self._begun(endpoint, body)
+                session = self._sessions.find() or await self._sessions.get()
+                response = await _post(session, endpoint, body)
             async with response:
                 yield _Reply(response, patience)
         except _PROBLEMS as error:
             raise _problem(error, patience, sent=leaving.left) from None
-
-    async def _begun(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
-        """Send a request; return when its answer's headers are there."""
-        url = endpoint.native.get("yarl")
-        if url is None:
-            url = endpoint.native["yarl"] = yarl.URL(endpoint.url)
-        session = self._sessions.find() or await self._sessions.get()
-        return await session.post(
-            url,
-            data=body if len(body) < _LARGE else io.BytesIO(body),
-            headers=endpoint.headers,
-            allow_redirects=False,
-            proxy=endpoint.proxy,
-            timeout=_TIMEOUT,
-            ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
-        )
 
     def _httpx(self) -> AsyncTransport:
         if self._by_httpx is None:
@@ -152,27 +149,48 @@ class _Reply:
                     await self._response.content.readany()
 
 
+def _post(session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes) -> Awaitable[aiohttp.ClientResponse]:
+    """Send a request; to be awaited until its answer's headers are there."""
+    native = endpoint.native.get("aiohttp")
+    if native is None:
+        native = endpoint.native["aiohttp"] = yarl.URL(endpoint.url), CIMultiDict(endpoint.headers)
+    url, headers = native
+    return session.post(
+        url,
+        data=body if len(body) < _LARGE else io.BytesIO(body),
+        headers=headers,
+        allow_redirects=False,
+        proxy=endpoint.proxy,
+        timeout=_TIMEOUT,
+        ssl=True if endpoint.origin[0] == "http" else _ssl_context(),
+    )
+
+
 async def _gathered(status: int, headers: dict[str, str], content: aiohttp.StreamReader) -> bytes:
     """A whole body, as far as it is wanted."""
+    first = b""
+    if "content-encoding" not in headers and len(headers.get("content-length", "")) <= _FEW_DIGITS:
+        first = await content.readany()
+        if content.at_eof() and len(first) <= MAX_REFUSAL:
+            return first  # all of it at once, plain and in nobody's way: as nearly all bodies are
     gathered = Gathered(status, headers)
     unpack = unpacker(headers).feed
-    while packed := await content.readany():
+    packed = first or await content.readany()
+    while packed:
         if any(gathered.full(piece) for piece in unpack(packed)):
             break
+        packed = await content.readany()
     return gathered.content()
 
 
-def _can_go(proxy: str | None) -> bool:
-    return proxy is None or proxy.startswith("http://")
+def _can_go(proxy: str) -> bool:
+    return proxy.startswith("http://")
 
 
 class _Leaving:
     """Whether a request has left."""
 
-    __slots__ = ("left",)
-
-    def __init__(self) -> None:
-        self.left = False
+    left = False
 
 
 _LEAVING: Final[ContextVar[_Leaving]] = ContextVar("rotor_leaving")
@@ -192,8 +210,8 @@ _PROBLEMS: Final = (aiohttp.ClientError, OSError, ValueError, UnpackError)
 class _Connector(aiohttp.TCPConnector):
     """Says when a request has its connection: what comes next is the sending."""
 
-    async def connect(self, *given: Any, **more: Any) -> Any:
-        connection = await super().connect(*given, **more)
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await aiohttp.TCPConnector.connect(self, req, traces, timeout)
         _LEAVING.get().left = True
         dispatching()
         return connection

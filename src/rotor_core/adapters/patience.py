@@ -29,7 +29,7 @@ _PROBLEMS: Final[dict[Bound, str]] = {
 
 def bounded(timeout: float) -> float:
     """A timeout that every library takes: neither nothing nor infinity."""
-    return min(max(timeout, SHORTEST), LONGEST)
+    return timeout if SHORTEST <= timeout <= LONGEST else min(max(timeout, SHORTEST), LONGEST)
 
 
 class Patience:
