@@ -250,17 +250,26 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
     headers = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     body = (body or "")[:LONGEST_BODY]
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-    dated = "eset" in text or not headers.get("retry-after", "0").isdecimal()
-    told = tuple((name, headers[name]) for name in (*_READ, *(("date",) if dated else ())) if name in headers)
-    if len(text) > _SHORT_BODY:
-        return _classified(str(provider).lower(), status, told, text)
     try:
-        return _remembered(str(provider).lower(), status, told, text)
+        return classify_plain(str(provider).lower(), status, headers, text)
     except TypeError:  # a status that is no figure at all, and cannot be remembered by
-        return _classified(str(provider).lower(), None, told, text)
+        return classify_plain(str(provider).lower(), None, headers, text)
 
 
-_READ: Final = ("retry-after", "retry-after-ms", "x-ratelimit-type")
+def classify_plain(name: str, status: int | None, headers: Mapping[str, str], text: str) -> Failure:
+    """The same for who has it as it is wanted: names in lower case, the body as a text."""
+    text = text[:LONGEST_BODY]
+    told: tuple[tuple[str, str], ...] = ()
+    if "eset" in text or not headers.get("retry-after", "0").isdecimal():
+        told = tuple([(name, headers[name]) for name in (*_READ, "date") if name in headers])
+    elif not _READ.keys().isdisjoint(headers):
+        told = tuple([(name, headers[name]) for name in _READ if name in headers])
+    if len(text) > _SHORT_BODY:
+        return _classified(name, status, told, text)
+    return _remembered(name, status, told, text)
+
+
+_READ: Final = dict.fromkeys(("retry-after", "retry-after-ms", "x-ratelimit-type"))
 """Headers that are looked at; and `date`, where something is dated."""
 _SHORT_BODY: Final = 4_000
 """Characters of a body that is worth remembering: in an outage a provider says the same thing a thousand times."""
@@ -339,7 +348,8 @@ def _scope_of(kind: FailureKind, text: str) -> Scope:
 
 def has_dialect(name: str) -> bool:
     """Whether anything is known of how this provider says things differently."""
-    return name.lower() in _added or name.lower() in DIALECTS
+    name = name.lower()
+    return name in _added or name in DIALECTS
 
 
 ErrorRule = Rule

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from rotor_core._errors import ProviderError
 from rotor_core._model import Deployment
 from rotor_core._outcome import Failure, FailureKind
-from rotor_core._policy.classify import classify_failure, has_dialect
+from rotor_core._policy.classify import classify_plain, has_dialect
 
 EXCERPT: Final = 200
 """Characters of a provider's own words in a message."""
@@ -66,6 +66,15 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def _scrubbed(headers: Mapping[str, str], secrets: Iterable[str]) -> Mapping[str, str]:
+    """Headers without the secrets."""
+    everything = "\n".join(headers.values())  # looked through at once: hardly any answer holds one
+    for secret in secrets:
+        if secret in everything:
+            return {name: scrub(value, secrets) for name, value in headers.items()}
+    return headers
+
+
 def excerpt(text: str) -> str:
     """The beginning of a text, on one line."""
     line = " ".join(text[: 4 * EXCERPT].split())
@@ -73,14 +82,14 @@ def excerpt(text: str) -> str:
 
 
 def refused(deployment: Deployment, status: int | None, headers: Mapping[str, str], content: bytes) -> ProviderError:
-    """An answer whose status is an error, or (status None) an error inside an answer of 200."""
+    """An answer whose status is an error, or (status None) an error inside an answer of 200. Header names are lower case."""
     secrets = secrets_of(deployment)
-    headers = {name: scrub(value, secrets) for name, value in headers.items()}
+    headers = _scrubbed(headers, secrets)
     body = scrub(content.decode("utf-8", "replace"), secrets)
     provider = deployment.provider
     # A provider may go by any name in a configuration; who speaks for it then says how it speaks.
     dialect = provider.name if has_dialect(provider.name) else provider.adapter
-    failure = classify_failure(dialect, status, headers, body)
+    failure = classify_plain(dialect.lower(), status, headers, body)
     kind = "server_error" if status is None and failure.kind == "unknown" else failure.kind
     # Once more, because a secret that JSON had escaped in its own way is plain only now.
     message = scrub(failure.message, secrets)
@@ -100,7 +109,7 @@ def malformed(
 ) -> ProviderError:
     """An answer of success that holds no answer, or a stream without its end."""
     secrets = secrets_of(deployment)
-    headers = {name: scrub(value, secrets) for name, value in headers.items()}
+    headers = _scrubbed(headers, secrets)
     body = scrub(content[: 4 * BODY].decode("utf-8", "replace"), secrets)
     said = excerpt(body)
     text = f"answered with {problem}" + (f": {said}" if said else "")
