@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from rotor_core.adapters.json_values import is_object, string
+from rotor_core.adapters.json_values import string
 from rotor_core.adapters.media import EMPTY_BLOCK, is_address, is_empty, is_mapping, mapping, sequence
 from rotor_core.adapters.parts import is_text, parts_of, text_of
 from rotor_core.adapters.results import as_json, in_words, result_parts, texts_of
@@ -85,7 +85,20 @@ def neutral(messages: Sequence[Message], manner: Manner = USUAL) -> list[Message
 
     Raises TypeError for a message that is no mapping, `UnfitError` for a content part that the server does not take.
     """
-    return list(_Walk(manner).through(messages))
+    given = list(messages)
+    for message in given:
+        if not _is_plain(message):
+            return list(_Walk(manner).through(given))
+    return given
+
+
+def _is_plain(message: Any) -> bool:
+    """The quick look: most messages are a role and a text."""
+    given = message  # of no type: what `message` becomes by the question is a dict of nobody knows what
+    if not isinstance(message, dict) or len(given) != 2:
+        return False
+    content = given.get("content")
+    return isinstance(content, str) and content != "" and given.get("role") in _ROLES
 
 
 @dataclass(slots=True)
@@ -112,7 +125,7 @@ class _Walk:
 
     def through(self, messages: Sequence[Message]) -> Iterator[Message]:
         for message in messages:
-            if self._is_plain(message):
+            if not self.media and _is_plain(message) and not self._is_unanswered(message["role"]):
                 self.last_role = message["role"]
                 yield message
                 continue
@@ -123,22 +136,16 @@ class _Walk:
         if self.media:
             yield from self._in_order(self._shown())
 
-    def _is_plain(self, message: object) -> bool:
-        """The quick look: most messages are a role and a text, and nothing waits to come before them."""
-        if not is_object(message) or len(message) != 2 or self.media:
-            return False
-        content = message.get("content")
-        if not isinstance(content, str) or not content:
-            return False
-        role = string(message.get("role"))
-        return role in _ROLES and not (role == "user" and self.last_role == "tool" and self.manner.answers_results)
+    def _is_unanswered(self, role: str) -> bool:
+        """Whether a message of this role has to wait for an assistant's word on the results before it."""
+        return role == "user" and self.last_role == "tool" and self.manner.answers_results
 
     def _in_order(self, message: Message) -> Iterator[Message]:
         """The message, and before it what it may not follow without."""
         role = string(message.get("role"))
         if role != "tool" and self.media:
             yield from self._in_order(self._shown())
-        if role == "user" and self.last_role == "tool" and self.manner.answers_results:
+        if self._is_unanswered(role):
             yield {"role": "assistant", "content": _BRIDGE}
         self.last_role = role
         yield message
@@ -293,7 +300,7 @@ class _Walk:
 
 
 _SAID: Final = frozenset({"role", "content"})
-_ROLES: Final = frozenset({"user", "assistant", "system"})
+_ROLES: Final = ("user", "assistant", "system")
 
 
 def _kind(part: Mapping[str, Any]) -> str:

@@ -52,7 +52,9 @@ class OpenAIWire:
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
     def encode(self, model: Model, request: Request, *, stream: bool) -> bytes:
-        body = fitted(openai_wire.body_of(model.name, request, stream=stream), self.parameters)
+        body = openai_wire.body_of(model.name, request, stream=stream)
+        if self.parameters is not None:
+            body = fitted(body, self.parameters)
         body["messages"] = neutral(request.messages, self.manner)
         return openai_wire.to_bytes(self.adapt(body, model, request))
 

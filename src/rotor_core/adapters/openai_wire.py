@@ -14,7 +14,7 @@ from typing import Any, Final, TypeGuard
 
 from rotor_core._outcome import Answer, Usage
 from rotor_core._request import Request
-from rotor_core.adapters.json_values import EMPTY, count, kind, name, rows, string, table
+from rotor_core.adapters.json_values import EMPTY, count, is_object, kind, name, rows, string, table
 from rotor_core.adapters.openai_calls import tool_calls_of
 from rotor_core.adapters.wire import LiveModel, WireError
 
@@ -51,8 +51,9 @@ def body_of(model: str, request: Request, *, stream: bool) -> dict[str, Any]:
     """
     params = request.params
     body: dict[str, Any] = {"model": model, "messages": request.messages}
-    # An empty `stop` is refused by several servers.
-    body.update({key: value for key, value in params.items() if key not in _OURS and (value or key != "stop")})
+    if params:
+        # An empty `stop` is refused by several servers.
+        body.update({key: value for key, value in params.items() if key not in _OURS and (value or key != "stop")})
     if request.tools:
         body["tools"] = request.tools
     if request.tool_choice is not None and body.get("tools"):
@@ -109,11 +110,15 @@ def load(content: bytes) -> Any:
     if not content or content.isspace():
         raise WireError("an empty body")
     try:
-        return json.loads(content.decode())
+        return _from_json(content.decode())
     except UnicodeDecodeError:
         raise WireError("a body that is not UTF-8") from None
     except (ValueError, RecursionError):
         raise WireError("an HTML page" if content.lstrip()[:1] == b"<" else "a body that is not JSON") from None
+
+
+# One decoder for all answers: `json.loads` finds the same one, after it has looked for what is never given here.
+_from_json: Final = json.JSONDecoder().decode
 
 
 def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
@@ -125,25 +130,26 @@ def answer_of(data: Any, headers: Mapping[str, str] = EMPTY) -> Answer:
     message = table(choice.get("message"))
     if not message:
         raise WireError("JSON without a message in it")
-    text, thoughts = content_of(message.get("content"))
+    content, calls, ident = message.get("content"), message.get("tool_calls"), name(body.get("id"))
+    text, thoughts = (content, "") if isinstance(content, str) else content_of(content)
     return Answer(
         text or string(message.get("refusal")),
-        tool_calls_of(message.get("tool_calls"), name(body.get("id"))),
+        tool_calls_of(calls, ident) if calls else (),
         thoughts + reasoning_of(message),
         name(choice.get("finish_reason")),
         usage_of(body),
         name(body.get("model")),
-        name(body.get("id")),
+        ident,
         headers,
     )
 
 
 def body_without_error(data: Any) -> Mapping[str, Any]:
     """The body, if it is a JSON object and no error, for all that the status said. Raises WireError."""
-    body = table(data)
-    if not isinstance(data, dict):
+    if not is_object(data):
         raise WireError(f"JSON that is a {kind(data)}, not an object")
-    if error := table(body.get("x_groq")).get("error"):
+    body = data
+    if "x_groq" in body and (error := table(body["x_groq"]).get("error")):
         raise WireError("an error with a status of success", json.dumps({"error": {"message": error}}))
     if body.get("error") or (body.get("object") == "error" and "choices" not in body):
         raise WireError("an error with a status of success", json.dumps(body))
@@ -200,13 +206,12 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """What a body or a chunk says was used, wherever it says so: `usage`, or Groq's `x_groq.usage`."""
     usage = table(body.get("usage")) or table(table(body.get("x_groq")).get("usage"))
-    if usage.keys().isdisjoint(_INPUT + _OUTPUT):
+    if _COUNTED.isdisjoint(usage):
         return None
     input_tokens, output_tokens = _first(usage, _INPUT), _first(usage, _OUTPUT)
-    given = table(usage.get("prompt_tokens_details")) or table(usage.get("input_tokens_details"))
-    made = table(usage.get("completion_tokens_details")) or table(usage.get("output_tokens_details"))
+    given, made = _details(usage, _INPUT_DETAILS), _details(usage, _OUTPUT_DETAILS)
     cached = count(given.get("cached_tokens")) or _first(usage, _CACHED)
-    reasoning = count(made.get("reasoning_tokens")) or count(usage.get("reasoning_tokens"))
+    reasoning = _first(made, _REASONING) or _first(usage, _REASONING)
     beside = count(usage.get("total_tokens")) - input_tokens - output_tokens
     # xAI leaves reasoning out of the completion, and Mistral audio out of the prompt; only the total has them.
     beside_output = beside if 0 < beside == reasoning else 0
@@ -216,6 +221,10 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens")
+_COUNTED: Final = frozenset(_INPUT + _OUTPUT)
+_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details")
+_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
+_REASONING: Final = ("reasoning_tokens",)
 _CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
 """Where DeepSeek, Together and older Mistral answers count cached tokens."""
 
@@ -223,9 +232,17 @@ _CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens
 def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int:
     """The first count among these names."""
     for one in names:
-        if found := count(usage.get(one)):
+        if one in usage and (found := count(usage[one])):
             return found
     return 0
+
+
+def _details(usage: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    """The first object among these names, or an empty one."""
+    for one in names:
+        if one in usage and (found := table(usage[one])):
+            return found
+    return EMPTY
 
 
 # ---- the list of models -------------------------------------------------------------------------------------------
