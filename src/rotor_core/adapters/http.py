@@ -221,14 +221,8 @@ def environment_proxy(scheme: str, host: str, port: int) -> str | None:
 
 def plain_headers(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Response headers by lower-case name, repeated ones joined. Cookies are dropped: nobody here wants them."""
-    pairs = list(items)
-    headers = {name.lower(): value for name, value in pairs}
-    if len(headers) == len(pairs):
-        headers.pop("set-cookie", None)
-        if "".join(headers.values()).isascii():
-            return headers  # as nearly all are; what follows is the same for all others, one at a time
-    headers.clear()
-    for name, value in pairs:
+    headers: dict[str, str] = {}
+    for name, value in items:
         lower = name.lower()
         if not value.isascii():  # undecoded bytes can be in it, which could not be written anywhere
             value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # noqa: PLW2901
