@@ -197,7 +197,10 @@ def content_of(content: Any) -> tuple[str, str]:
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """Reasoning beside the content. Servers that send it under two names send the same text twice, so one is enough."""
-    return string(message.get("reasoning_content")) or string(message.get("reasoning"))
+    for one in ("reasoning_content", "reasoning"):
+        if one in message and (found := string(message[one])):
+            return found
+    return ""
 
 
 # ---- usage --------------------------------------------------------------------------------------------------------
