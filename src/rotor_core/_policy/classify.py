@@ -259,18 +259,21 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
 def classify_plain(name: str, status: int | None, headers: Mapping[str, str], text: str) -> Failure:
     """The same for who has it as it is wanted: names in lower case, the body as a text."""
     text = text[:LONGEST_BODY]
-    told: tuple[tuple[str, str], ...] = ()
-    if "eset" in text or not headers.get("retry-after", "0").isdecimal():
-        told = tuple([(name, headers[name]) for name in (*_READ, "date") if name in headers])
-    elif not _READ.keys().isdisjoint(headers):
-        told = tuple([(name, headers[name]) for name in _READ if name in headers])
+    told = () if "eset" not in text and _ANY_READ.isdisjoint(headers) else _told(headers, text)
     if len(text) > _SHORT_BODY:
         return _classified(name, status, told, text)
     return _remembered(name, status, told, text)
 
 
-_READ: Final = dict.fromkeys(("retry-after", "retry-after-ms", "x-ratelimit-type"))
+def _told(headers: Mapping[str, str], text: str) -> tuple[tuple[str, str], ...]:
+    """The headers that are looked at."""
+    dated = "eset" in text or not headers.get("retry-after", "0").isdecimal()
+    return tuple((name, headers[name]) for name in ((*_READ, "date") if dated else _READ) if name in headers)
+
+
+_READ: Final = ("retry-after", "retry-after-ms", "x-ratelimit-type")
 """Headers that are looked at; and `date`, where something is dated."""
+_ANY_READ: Final = frozenset(_READ)
 _SHORT_BODY: Final = 4_000
 """Characters of a body that is worth remembering: in an outage a provider says the same thing a thousand times."""
 
