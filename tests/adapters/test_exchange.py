@@ -12,6 +12,7 @@ from tests.adapters.conftest import (
     SECRET,
     Caller,
     Scripted,
+    Step,
     answer_bytes,
     ask,
     chunked,
@@ -100,6 +101,72 @@ async def test_a_compressed_answer_is_unpacked(caller: Caller, server: Scripted)
     packed = gzip.compress(json.dumps(HELLO).encode())
     server.script = [answer_bytes(packed, headers="content-encoding: gzip\r\n")]
     assert (await caller.call(deployment(server.base_url))).text == "Hello."
+
+
+def slowly(*pieces: bytes) -> Step:
+    """Write with a pause before each further piece, while the server waits for the next request already."""
+
+    async def step(writer: asyncio.StreamWriter) -> None:
+        for number, piece in enumerate(pieces):
+            asyncio.get_running_loop().call_later(0.02 * number, writer.write, piece)
+
+    return step
+
+
+_BODY = json.dumps(HELLO).encode()
+_NO = json.dumps({"error": {"message": "not today", "type": "server_error"}}).encode()
+_ZIP = "content-encoding: gzip\r\n"
+
+
+def in_chunks(status: str, *pieces: bytes, headers: str = "") -> list[bytes]:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n{headers}\r\n"
+    return [head.encode(), *(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces), b"0\r\n\r\n"]
+
+
+def in_two(whole: bytes) -> list[bytes]:
+    return [whole[:-20], whole[-20:]]
+
+
+def comings(status: str, body: bytes) -> dict[str, Step]:
+    """The ways in which one body can come over a connection that stays open."""
+    pieces, packed = in_two(body), gzip.compress(body)
+    head, _, _ = answer_bytes(body, status).partition(b"\r\n\r\n")
+    return {
+        "at once": answer_bytes(body, status),
+        "after its headers": slowly(head + b"\r\n\r\n", body),
+        "in two": slowly(*in_two(answer_bytes(body, status))),
+        "in chunks at once": b"".join(in_chunks(status, *pieces)),
+        "in chunks, slowly": slowly(*in_chunks(status, *pieces)),
+        "its end late": slowly(*in_two(b"".join(in_chunks(status, *pieces, b" " * 20)))),
+        "packed": answer_bytes(packed, status, _ZIP),
+        "packed, in two": slowly(*in_two(answer_bytes(packed, status, _ZIP))),
+        "packed, in chunks": slowly(*in_chunks(status, *in_two(packed), headers=_ZIP)),
+        "large": slowly(*in_two(answer_bytes(body + b" " * 1_000_500, status))),
+    }
+
+
+@pytest.mark.parametrize("how", comings("", b""))
+async def test_a_body_is_read_to_its_end_however_it_comes(caller: Caller, server: Scripted, how):
+    server.script = [comings("200 OK", _BODY)[how], comings("500 Oops", _NO)[how], answer_bytes(HELLO)]
+    where = deployment(server.base_url)
+    assert (await caller.call(where)).text == "Hello."
+    error = await failure_of(caller.call(where))
+    assert (error.failure.kind, error.failure.message) == ("server_error", "not today")
+    assert error.body.strip() == _NO.decode()
+    assert (await caller.call(where)).text == "Hello."
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "none", "zstd"])
+async def test_a_body_said_to_be_plain_is_read_and_one_packed_as_nobody_asked_is_not(
+    caller: Caller, server: Scripted, encoding
+):
+    server.script = [answer_bytes(_BODY, headers=f"content-encoding: {encoding}\r\n")]
+    if encoding == "zstd":
+        error = await failure_of(caller.call(deployment(server.base_url)))
+        assert "an encoding that was not asked for" in str(error)
+    else:
+        assert (await caller.call(deployment(server.base_url))).text == "Hello."
 
 
 async def test_a_stream_is_read_chunk_by_chunk_with_headers_on_the_first(caller: Caller, server: Scripted):
@@ -244,6 +311,17 @@ async def test_a_refusal_beyond_all_measure_is_told_by_its_status_and_beginning(
     error = await failure_of(getattr(caller, way)(deployment(server.base_url)))
     assert error.failure.kind == "rate_limit"
     assert len(error.body) < 300_000
+
+
+async def test_a_refusal_that_was_not_read_to_its_end_is_in_no_later_answer(
+    caller: Caller, server: Scripted, monkeypatch
+):
+    monkeypatch.setattr(http, "MAX_REFUSAL", 1_000)
+    flood = b"".join(in_chunks("500 Oops", *[b"no " * 30_000] * 40))
+    server.script = [closing(flood), answer_bytes(HELLO)]
+    where = deployment(server.base_url)
+    assert (await failure_of(caller.call(where))).failure.kind == "server_error"
+    assert (await caller.call(where)).text == "Hello."
 
 
 async def test_a_small_body_that_unpacks_to_a_huge_one_is_cut_off(caller: Caller, server: Scripted, monkeypatch):
@@ -464,6 +542,29 @@ async def test_a_secret_that_the_provider_echoes_is_nowhere_in_the_error(caller:
     assert error.failure.kind == "auth"
     assert "gateway-token-42" not in told
     assert "0123456789" not in told
+
+
+@pytest.mark.parametrize("way", ["call", "stream"])
+@pytest.mark.parametrize("status", ["500 Oops", "200 OK"])
+@pytest.mark.parametrize("held", ["x-first", "x-second", "both"])
+async def test_a_secret_in_a_header_is_taken_out_and_all_else_in_the_headers_stays(
+    caller: Caller, server: Scripted, way, status, held
+):
+    said = {"x-first": "id 1", "x-second": f"gateway-token-42, {SECRET}/{SECRET}; id 2"}
+    shown = {"x-first": "id 1", "x-second": "**********, **********/**********; id 2"}
+    if held != "x-second":
+        said |= {"x-first": f"for {SECRET}"}
+        shown |= {"x-first": "for **********"}
+    if held == "x-first":
+        said |= {"x-second": "id 2"}
+        shown |= {"x-second": "id 2"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+    server.script = [answer_bytes({"error": {"message": "not today"}}, status, lines)]
+    where = deployment(server.base_url, headers={"X-Api-Key": "gateway-token-42"})
+    error = await failure_of(getattr(caller, way)(where))
+    assert {name: error.headers[name] for name in said} == shown
+    assert error.headers["content-type"] == "application/json"
+    assert SECRET not in f"{error} {error!r} {error.failure} {error.headers} {error.body}"
 
 
 async def test_a_secret_in_a_body_that_is_no_json_is_not_quoted(caller: Caller, server: Scripted):

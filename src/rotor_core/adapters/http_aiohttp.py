@@ -26,7 +26,6 @@ from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
     LAST_BYTES,
-    MAX_REFUSAL,
     AsyncReply,
     AsyncTransport,
     Endpoint,
@@ -39,7 +38,7 @@ from rotor_core.adapters.http import (
     unpacker,
 )
 from rotor_core.adapters.http_pools import PerLoop
-from rotor_core.adapters.patience import LONGEST, Patience, bounded
+from rotor_core.adapters.patience import LONGEST, Deadline, Patience, bounded
 from rotor_core.adapters.unpack import UnpackError
 
 _DNS_CACHE: Final = 60
@@ -51,8 +50,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_thresh
 """The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
 _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
-_FEW_DIGITS: Final = 6
-"""Of the length of a body that is within every limit."""
+_SMALL: Final = 999_999
+"""Bytes of a body that is within every limit, whatever its status."""
 
 
 class AiohttpTransport:
@@ -67,8 +66,8 @@ class AiohttpTransport:
             return await self._httpx().send(endpoint, body, timeout)
         loop, leaving = asyncio.get_running_loop(), _leaving()
         try:
-            async with asyncio.timeout_at(loop.time() + bounded(timeout)):  # one for all: no part has a time of its own
-                session = self._sessions.find() or await self._sessions.get()
+            with Deadline(loop, loop.time() + bounded(timeout)):  # one for all of it: no part has a time of its own
+                session = self._sessions.find(loop) or await self._sessions.get()
                 response = await _post(session, endpoint, body)
                 try:
                     headers = plain_headers(response.headers.items())
@@ -86,17 +85,20 @@ class AiohttpTransport:
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
         if endpoint.proxy is not None and not _can_go(endpoint.proxy):
             return self._httpx().open(endpoint, body, timeouts)
-        return self._exchange(endpoint, body, Patience(timeouts, asyncio.get_running_loop().time))
+        loop = asyncio.get_running_loop()
+        return self._exchange(endpoint, body, Patience(timeouts, loop.time), loop)
 
     @asynccontextmanager
-    async def _exchange(self, endpoint: Endpoint, body: bytes, patience: Patience) -> AsyncGenerator[_Reply, None]:
+    async def _exchange(
+        self, endpoint: Endpoint, body: bytes, patience: Patience, loop: asyncio.AbstractEventLoop
+    ) -> AsyncGenerator[_Reply, None]:
         leaving = _leaving()
         try:
-            async with asyncio.timeout_at(patience.until):
-                session = self._sessions.find() or await self._sessions.get()
+            with Deadline(loop, patience.until):
+                session = self._sessions.find(loop) or await self._sessions.get()
                 response = await _post(session, endpoint, body)
             async with response:
-                yield _Reply(response, patience)
+                yield _Reply(response, patience, loop)
         except _PROBLEMS as error:
             raise _problem(error, patience, sent=leaving.left) from None
 
@@ -119,10 +121,11 @@ class AiohttpTransport:
 
 
 class _Reply:
-    __slots__ = ("_response", "headers", "patience", "status")
+    __slots__ = ("_loop", "_response", "headers", "patience", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, patience: Patience) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, patience: Patience, loop: asyncio.AbstractEventLoop) -> None:
         self._response = response
+        self._loop = loop
         self.patience = patience
         self.status = response.status
         self.headers = plain_headers(response.headers.items())
@@ -131,7 +134,7 @@ class _Reply:
         unpack = unpacker(self.headers).feed
         content = self._response.content
         while True:
-            async with asyncio.timeout_at(self.patience.until):
+            with Deadline(self._loop, self.patience.until):
                 packed = await content.readany()
             if not packed:
                 return
@@ -139,7 +142,7 @@ class _Reply:
                 yield piece
 
     async def read(self) -> bytes:
-        async with asyncio.timeout_at(self.patience.until):
+        with Deadline(self._loop, self.patience.until):
             return await _gathered(self.status, self.headers, self._response.content)
 
     async def drain(self) -> None:
@@ -166,13 +169,16 @@ def _post(session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes) -> Aw
     )
 
 
+_DIGITS: Final = len(str(_SMALL))
+
+
 async def _gathered(status: int, headers: dict[str, str], content: aiohttp.StreamReader) -> bytes:
     """A whole body, as far as it is wanted."""
     first = b""
-    if "content-encoding" not in headers and len(headers.get("content-length", "")) <= _FEW_DIGITS:
+    if "content-encoding" not in headers and len(headers.get("content-length", "")) <= _DIGITS:
         first = await content.readany()
-        if content.at_eof() and len(first) <= MAX_REFUSAL:
-            return first  # all of it at once, plain and in nobody's way: as nearly all bodies are
+        if content.at_eof() and len(first) <= _SMALL:
+            return first  # all of it at once, plain and small: as nearly all bodies are
     gathered = Gathered(status, headers)
     unpack = unpacker(headers).feed
     packed = first or await content.readany()

@@ -44,9 +44,9 @@ class PerLoop(Generic[T]):
         weakref.finalize(owner, self._let_go).atexit = False
         _living.add(self)
 
-    def find(self) -> T | None:
-        """The running loop's, if it has one yet."""
-        return self._held.get(asyncio.get_running_loop())
+    def find(self, running: asyncio.AbstractEventLoop | None = None) -> T | None:
+        """The running loop's, if it has one yet. `running`: that loop, by who knows it."""
+        return self._held.get(running or asyncio.get_running_loop())
 
     async def get(self) -> T:
         """The running loop's, made now if need be."""
