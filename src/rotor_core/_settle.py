@@ -30,7 +30,7 @@ def settle(
             yield from settle_as(reservation.id, AS_RESERVED)
             return None
         counted = outcome.sent and REACTIONS[failure.kind].counted
-        told = told_by_refusal(deployment.provider.name, failure, outcome.headers)
+        told = told_by_refusal(deployment.provider.name, failure, outcome.headers, told)
         if deployment.limits is not None and not deployment.limits:
             # It is known to have no limits: a refusal that names none is the provider's own trouble, and no guess is made.
             told = tuple(one for one in told if one.limit is not None or not one.refused)

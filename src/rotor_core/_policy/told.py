@@ -42,13 +42,17 @@ _PROVEN: Final = 0.105
 """A bucket is believed when at most this share of the waits of a window with a fixed end would fit it."""
 
 
-def told_by_refusal(provider: str, failure: Failure, headers: Mapping[str, str]) -> tuple[Told, ...]:
-    """What a failed call tells of limits. `headers`: those of the refusal, in lower case; what they tell is in it, too.
+def told_by_refusal(
+    provider: str, failure: Failure, headers: Mapping[str, str], others: tuple[Told, ...] | None = None
+) -> tuple[Told, ...]:
+    """What a failed call tells of limits. `headers`: those of the refusal, in lower case; what they tell is in it, too
+    (`others`, where they have been read already).
 
     `refused` is true of the limit that refused. A request that is larger than a window's whole limit (`too_large`)
     teaches the limit, though room was not the matter. Failures of other kinds tell what their headers do.
     """
-    others, _ = told_by_headers(provider, headers)
+    if others is None:
+        others, _ = told_by_headers(provider, headers)
     if failure.kind == "too_large":
         said = _said(failure, refused=False)
         names_window = said.unit is not None and said.per is not None and said.limit is not None
