@@ -99,7 +99,7 @@ class Scripted:
                 if ended.done():
                     break
                 ended.cancel()
-                await asyncio.wait({ended})  # who still waits for a byte would stand in the way of who reads the next request
+                await asyncio.wait({ended})  # else it is in the way of who reads the next request
                 if writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -59,12 +59,8 @@ class OversizeError(ExchangeError):
         super().__init__("server_error", f"answered with more than {MAX_CONTENT // 2**20} MB", sent=True)
 
 
-class Received(NamedTuple):
-    """A whole answer. Header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    content: bytes
+Received = tuple[int, dict[str, str], bytes]
+"""A whole answer: its status, its headers by their names in lower case, its body."""
 
 
 @dataclass(slots=True, eq=False)

@@ -80,7 +80,7 @@ class AiohttpTransport:
         except _PROBLEMS as error:
             # Only now is there anything to be told of the deadline.
             raise _problem(error, Patience.whole(timeout, loop.time), sent=leaving.left) from None
-        return Received(response.status, headers, content)
+        return response.status, headers, content
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
         if endpoint.proxy is not None and not _can_go(endpoint.proxy):

@@ -62,7 +62,7 @@ class HttpxTransport:
 
     def send(self, endpoint: Endpoint, body: bytes | None, timeout: float) -> Received:
         with self._exchange(endpoint, body, Patience.whole(timeout, time.monotonic)) as reply:
-            return Received(reply.status, reply.headers, reply.read())
+            return reply.status, reply.headers, reply.read()
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractContextManager[Reply]:
         return self._exchange(endpoint, body, Patience(timeouts, time.monotonic))
@@ -126,7 +126,7 @@ class AsyncHttpxTransport:
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         patience = Patience.whole(timeout, asyncio.get_running_loop().time)
         async with self._exchange(endpoint, body, patience) as reply:
-            return Received(reply.status, reply.headers, await reply.read())
+            return reply.status, reply.headers, await reply.read()
 
     def open(self, endpoint: Endpoint, body: bytes, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncReply]:
         return self._exchange(endpoint, body, Patience(timeouts, asyncio.get_running_loop().time))
