@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rotor_core._ledger import Told
 from rotor_core._outcome import FailedUnit, Failure, FailureKind
 from rotor_core._policy.classify import classify_failure
+from rotor_core._policy.headers import told_by_headers
 from rotor_core._policy.told import told_by_refusal
 
 ERRORS = Path(__file__).parents[3] / "shared" / "data" / "wire" / "errors.jsonl"
@@ -26,7 +27,10 @@ def refused(body: object, status: int | None = 429, provider: str = "lab", **hea
     """By a body that is classified first, as an adapter does, and headers whose names are written with underscores."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     text = body if isinstance(body, str) else json.dumps(body)
-    return list(told_by_refusal(provider, classify_failure(provider, status, sent, text), sent))
+    failure = classify_failure(provider, status, sent, text)
+    told = told_by_refusal(provider, failure, sent)
+    assert told == told_by_refusal(provider, failure, sent, told_by_headers(provider, sent)[0])
+    return list(told)
 
 
 def said(one: Told) -> dict[str, object]:
