@@ -52,6 +52,7 @@ _LARGE: Final = 2**20
 """Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
 _SMALL: Final = 999_999
 """Bytes of a body that is within every limit, whatever its status."""
+_DIGITS: Final = len(str(_SMALL))
 
 
 class AiohttpTransport:
@@ -169,9 +170,6 @@ def _post(session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes) -> Aw
     )
 
 
-_DIGITS: Final = len(str(_SMALL))
-
-
 async def _gathered(status: int, headers: dict[str, str], content: aiohttp.StreamReader) -> bytes:
     """A whole body, as far as it is wanted."""
     first = b""
@@ -216,8 +214,8 @@ _PROBLEMS: Final = (aiohttp.ClientError, OSError, ValueError, UnpackError)
 class _Connector(aiohttp.TCPConnector):
     """Says when a request has its connection: what comes next is the sending."""
 
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        connection = await aiohttp.TCPConnector.connect(self, req, traces, timeout)
+    async def connect(self, *given: Any, **more: Any) -> Any:
+        connection = await super().connect(*given, **more)
         _LEAVING.get().left = True
         dispatching()
         return connection
