@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from rotor_core._events import Event
+from rotor_core._events import Answered, Event, Failed
 from rotor_core._model import Deployment
 from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
@@ -27,8 +27,9 @@ class Experience:
         self.health = Health(deployments, random)
 
     def emit(self, event: Event) -> None:
-        self.stats(event)
-        self.calibration(event)
+        if isinstance(event, Answered | Failed):  # of nothing else is anything counted
+            self.stats(event)
+            self.calibration(event)
         self.hub.emit(event)
 
     def follow(self, deployments: Mapping[str, Deployment]) -> None:
