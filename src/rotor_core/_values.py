@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_BECOME: Final[Callable[[object, type], None]] = cast("Any", object.__dict__["__class__"]).__set__
+_BECOME: Final[Callable[[object, type], None]] = object.__dict__["__class__"].__set__
 """`instance.__class__ = other`, which a frozen class refuses to those who ask in the usual way."""
 
 

@@ -45,7 +45,9 @@ class Turns:
     def __enter__(self) -> float:
         self._lock.acquire()
         self._depth += 1
-        self.at = max(self.at, self._clock())
+        now = self._clock()
+        if now > self.at:
+            self.at = now
         if self._depth == 1:
             try:
                 self._of.begin(self.at)
