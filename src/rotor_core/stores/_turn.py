@@ -45,9 +45,7 @@ class Turns:
     def __enter__(self) -> float:
         self._lock.acquire()
         self._depth += 1
-        now = self._clock()
-        if now > self.at:
-            self.at = now
+        self.at = max(self.at, self._clock())
         if self._depth == 1:
             try:
                 self._of.begin(self.at)
