@@ -489,7 +489,9 @@ def test_an_error_that_a_failover_got_over_is_gone_with_it(made, adapter, way):
     def reply(deployment):
         if deployment.id != "a/m#1":
             return answer(deployment.id)
-        error = failure("server_error")
+        raise remembered(failure("server_error"))
+
+    def remembered(error):
         raised.append(weakref.ref(error))
         return error
 
