@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import Final
 
 from rotor_core._events import Answered, Event, Failed
 from rotor_core._model import Deployment
@@ -15,6 +16,9 @@ from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
 from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
+
+_COUNTED: Final = (Answered, Failed)
+"""Of nothing else is anything counted."""
 
 
 class Experience:
@@ -27,7 +31,7 @@ class Experience:
         self.health = Health(deployments, random)
 
     def emit(self, event: Event) -> None:
-        if isinstance(event, Answered | Failed):  # of nothing else is anything counted
+        if isinstance(event, _COUNTED):
             self.stats(event)
             self.calibration(event)
         self.hub.emit(event)
