@@ -50,6 +50,7 @@ from rotor_core._ledger import (
 from rotor_core._model import Deployment
 from rotor_core._outcome import Attempt
 from rotor_core._policy.refusal import refusal_text
+from rotor_core._values import quick
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ LATE: Final = 0.05
 NOTHING_SAID: Final = Ending(None)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
     """One request, made ready: what it takes, where it may go, how long it may last. `static`: who was out from the start.
@@ -96,6 +98,7 @@ class Work:
 class Progress:
     """What has happened to a request so far.
 
+    `calls`: attempts that were calls, as what no format could carry was never sent. `cut_off`: those that timed out.
     `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
     can take that is about to be sent, `sent_at`. `latest`: when it can be sent at last. `bided`: what part of `waited` was
     for those who are not well. `waits`: whoever listens knows. `owed`: what is taken and not settled, and as what it counts if that
@@ -104,6 +107,8 @@ class Progress:
 
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     errors: list[ProviderError] = field(default_factory=list[ProviderError])
+    calls: int = 0
+    cut_off: int = 0
     exclude: set[str] = field(default_factory=set[str])
     avoid: dict[str, float] = field(default_factory=dict[str, float])
     wary: set[str] = field(default_factory=set[str])
@@ -118,10 +123,14 @@ class Progress:
     streamed: bool = False
     continuing: bool = False
 
-    @property
-    def calls(self) -> int:
-        """Attempts that were calls: what no format could carry was never sent."""
-        return sum(a.failure is None or not a.failure.unfit for a in self.attempts)
+    def note(self, attempt: Attempt) -> None:
+        """An attempt is over."""
+        self.attempts.append(attempt)
+        failure = attempt.failure
+        if failure is None or not failure.unfit:
+            self.calls += 1
+        if failure is not None and failure.kind == "timeout":
+            self.cut_off += 1
 
     @property
     def number(self) -> int:
@@ -135,10 +144,11 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
     Raises `NoCandidates` when nothing can serve in time; nothing is held then.
     """
     progress = progress or Progress()
-    return (yield from kept(progress, _acquire(work, progress)))
+    return kept(progress, seat(work, progress))
 
 
-def _acquire(work: Work, progress: Progress) -> Flow[Reservation]:
+def seat(work: Work, progress: Progress) -> Flow[Reservation]:
+    """`acquire` as a part of a longer story, which sees to it that what is owed is given back (`kept`)."""
     plan, last = work.plan, list[frozenset[str]]()
     while True:
         forced = bool(last)

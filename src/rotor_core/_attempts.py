@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rotor_core import _events as events
-from rotor_core._acquire import SOON, Progress, Work, acquire, decision
+from rotor_core._acquire import SOON, Progress, Work, decision, seat
 from rotor_core._commands import Flow, barred, draw, emit, may_retry, now
 from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
@@ -19,8 +19,10 @@ from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
 from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, unfit_too
 from rotor_core._settle import settle
+from rotor_core._values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A request answered: by whom, after what. `answer` is None for a stream, whose chunks the caller has had."""
@@ -44,14 +46,13 @@ def patience(
     """What decides how long a call is waited for: see `_policy.patience`. Attempts that were not cut off are not counted."""
     longest = work.timeout or work.deployments[reservation.deployment].provider.timeout
     left = None if work.deadline is None else work.deadline - at
-    cut_off = sum(a.failure is not None and a.failure.kind == "timeout" for a in progress.attempts)
-    return progress.guards, longest, left, 1 + cut_off, work.max_attempts - 1 - progress.calls
+    return progress.guards, longest, left, 1 + progress.cut_off, work.max_attempts - 1 - progress.calls
 
 
 def next_seat(work: Work, progress: Progress) -> Flow[Reservation]:
-    """Capacity for the next attempt; when there is none, what failed before is the better story."""
+    """Capacity for the next attempt; when there is none, what failed before is the better story. A part, as `seat` is."""
     try:
-        return (yield from acquire(work, progress))
+        return (yield from seat(work, progress))
     except NoCandidates as none:
         if not progress.errors:
             raise
@@ -72,7 +73,8 @@ def answered(
     outcome = Outcome(usage, None, seconds, headers=headers, first_chunk=first_chunk, silence=silence)
     cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
     progress.owed.pop(reservation.id, None)
-    progress.attempts.append(Attempt(number, deployment.id, started, seconds))
+    progress.note(Attempt(number, deployment.id, started, seconds))
+    progress.errors.clear()  # each has the frames that raised it, and they have this: a circle for garbage collection
     why = decision(work, deployment.id, number, progress.waited)
     yield from emit(
         events.Answered(
@@ -109,7 +111,7 @@ def record(
     yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
     yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
     progress.owed.pop(reservation.id, None)
-    progress.attempts.append(Attempt(number, deployment.id, started, at - started, error.failure))
+    progress.note(Attempt(number, deployment.id, started, at - started, error.failure))
     progress.errors.append(error)
 
 

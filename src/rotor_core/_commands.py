@@ -1,13 +1,14 @@
 """What a flow may ask of its driver, each with a typed helper. A flow always says `yield from helper(...)`, never a bare yield.
 
-The kernel asks and never does: a driver answers by sending the result, or by throwing the error, into the flow.
+The kernel asks and never does: a driver answers by sending the result, or by throwing the error, into the flow. A request
+asks some twenty times, so what it asks with are tuples: frozen as any value, and a third of the price.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rotor_core._errors import ProviderError
 from rotor_core._events import Event
@@ -27,28 +28,24 @@ class Draw:
     """A number from [0, 1) of the engine's own seeded source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     ask: Ask
 
 
-@dataclass(frozen=True, slots=True)
-class Redeem:
+class Redeem(NamedTuple):
     """Wait until the ticket is called, or until it is worth asking again; then the answer is a grant as from `Reserve`."""
 
     ask: Ask
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
+class Dispatched(NamedTuple):
     """Awake and about to send. The answer: from when that is allowed, or None where the grant no longer holds (see `Store`)."""
 
     reservation: Reservation
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """`latency`: seconds the call took, where it was answered. `told`: what it said of limits. Answered by lessons."""
 
     reservation_id: str
@@ -57,8 +54,7 @@ class Settle:
     told: tuple[Told, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(NamedTuple):
     """Keep `scope` out of selection until an instant, and say why when asked. A shorter rest never replaces a longer one.
 
     `until` 0: what rest there is, is over.
@@ -69,8 +65,7 @@ class Rest:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Barred:
+class Barred(NamedTuple):
     """Whom health keeps out of a plan at this moment: calls under way that are overdue, probes that are taken.
 
     `strictly`: everybody who is not well, though there be a place for a probe: for who has been failed before.
@@ -80,8 +75,7 @@ class Barred:
     strictly: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """An attempt is about to be sent. The answer: how long it can take, or None where health has no place for it now.
 
     `forced`: there is a place. `streamed`: the answer comes in pieces. Whoever was let in says `Finish`, however it ends.
@@ -92,15 +86,13 @@ class Begin:
     streamed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Flowing:
+class Flowing(NamedTuple):
     """The first chunk of a stream is there: it is overdue no more, however long it goes on."""
 
     reservation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """An attempt is over. The answer: breakers that turned because of it, or of calls that have become overdue since."""
 
     reservation_id: str
@@ -112,8 +104,7 @@ class MayRetry:
     """Whether the engine's retry budget has room for one retry more; if so it is taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """The whole exchange with one provider. `timeout` in seconds."""
 
     reservation: Reservation
@@ -121,8 +112,7 @@ class Call:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Begin an exchange and go on without waiting for it. The answer is `Pending`."""
 
     call: Call
@@ -135,8 +125,7 @@ class Pending:
     exchange: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Race:
+class Race(NamedTuple):
     """Wait until one of them is over, the answer is `Over`; or so many seconds, and it is None. An answer comes before an error."""
 
     pending: tuple[Pending, ...]
@@ -151,22 +140,19 @@ class Over:
     end: Answer | ProviderError
 
 
-@dataclass(frozen=True, slots=True)
-class CallOff:
+class CallOff(NamedTuple):
     """Nobody waits for these any more: end them, if they have not ended, and forget what they bring."""
 
     pending: tuple[Pending, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """How options stand, as the store last saw them (see `Store.glance`)."""
 
     options: Sequence[Option]
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Begin a stream and have its first chunk with content: until here a failure can still be hidden from the caller."""
 
     reservation: Reservation
@@ -182,8 +168,7 @@ class Opened:
     rest: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(NamedTuple):
     """Hand every chunk to the caller, `observe`d on its way (which may answer another chunk to hand on instead).
 
     The answer: the longest that had to be waited for one of them, in seconds.
@@ -193,22 +178,19 @@ class Relay:
     observe: Callable[[Chunk], Chunk]
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """One more chunk for the caller, of the flow's own making."""
 
     chunk: Chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Until an instant on the store's clock."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(NamedTuple):
     event: Event
 
 

@@ -8,11 +8,13 @@ from math import ceil
 from typing import Final
 
 from rotor_core._model import Limit, Price
+from rotor_core._values import quick
 
 SHARE: Final = 0.05
 """Of a limit: so much may be held back by reservations that are larger than answers turn out to be."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Expected:
     """How long a model's answer to one request may be, in output tokens, all its answers together.
@@ -36,6 +38,7 @@ def least_of(every: Collection[Expected]) -> Expected:
     return Expected(min(e.likely for e in every), scale=min(e.scale for e in every))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What one request takes. `output_tokens` is what we reserve for the answer, `max_tokens` what the provider is told.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from rotor_core._demand import Demand
 from rotor_core._ledger import Rejection
 from rotor_core._outcome import Failure, Usage
+from rotor_core._values import quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Event:
     attempt: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Selected(Event):
     """A deployment was chosen and its capacity is ours from `send_at` on."""
@@ -54,6 +56,7 @@ class Recovered(Event):
     waited: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
     """An attempt failed; `seconds` is how long it took to."""
@@ -97,6 +100,7 @@ class BreakerClosed(Event):
     evidence: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Rotated(Event):
     """The request goes on elsewhere, after a failure. `mid_stream`: with an answer of which the caller has a part."""
@@ -108,6 +112,7 @@ class Rotated(Event):
     mid_stream: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answered(Event):
     """A call was answered and settled. `cost_usd` is None where the price is unknown. `demand`: what had been expected of it."""

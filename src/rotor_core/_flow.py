@@ -29,7 +29,7 @@ def run(work: Work, request: Request) -> Flow[Result]:
     Raises `NoCandidates` when nothing could be tried, `AttemptsFailed` when what was tried failed.
     """
     progress = Progress()
-    return (yield from kept(progress, _run(work, request, progress)))
+    return kept(progress, _run(work, request, progress))
 
 
 def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
@@ -56,7 +56,7 @@ def stream(work: Work, request: Request) -> Flow[Result]:
     After it, another one goes on with the answer where the policy says so and that is possible; else `StreamBroken`.
     """
     progress = Progress(streamed=True)
-    return (yield from kept(progress, _stream(work, request, progress)))
+    return kept(progress, _stream(work, request, progress))
 
 
 def _stream(work: Work, request: Request, progress: Progress) -> Flow[Result]:

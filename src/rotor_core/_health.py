@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from rotor_core._values import quick
+
 BreakerState = Literal["closed", "open", "half_open"]
 """`closed`: in use. `open`: failing, and left alone. `half_open`: tried again, by a few calls at a time."""
 
@@ -29,6 +31,7 @@ class Timeouts:
     total: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What is known of how long one call can take, in seconds from its sending; None: too little is known.
@@ -48,6 +51,7 @@ class Guards:
 NO_GUARDS: Final = Guards()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How an attempt ended. `blame`: None, it says nothing of its deployment; a failure's kind, the deployment failed; "", it served.

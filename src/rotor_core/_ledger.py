@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from rotor_core._demand import Demand
 from rotor_core._model import BoundLimit, Limit, Per, Price, Unit, Window
+from rotor_core._values import quick
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,7 @@ class Option:
     model: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a ranking may know of an option at an instant.
@@ -71,6 +73,7 @@ class Plan:
         return tuple(option for tier in self.tiers for option in tier.options)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Ask:
     """A wish to be served. `id` is the caller's, so that asking twice takes once. `deadline`: an instant, or None.
@@ -87,6 +90,7 @@ class Ask:
     priority: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Capacity that is ours from `at` on, which is never moved later. Settle it by `id`; unsettled, it expires.
@@ -143,6 +147,7 @@ class Refusal:
 Grant = Reservation | Ticket | Refusal
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Told:
     """What an answer said of one limit. None: it did not say.
@@ -255,6 +260,7 @@ class Block:
 Change = Hold | Drop | Correct | Block
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Used:
     """What a call really took, as the provider counts it. A field of None keeps what was reserved."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
+from rotor_core._values import quick
+
 FailureKind = Literal[
     "rate_limit", "quota_exhausted", "auth", "permission", "not_found", "bad_request", "context_length", "too_large",
     "content_filter", "overloaded", "server_error", "timeout", "connection", "billing", "cancelled", "unknown",
@@ -30,6 +32,7 @@ def _nothing_extra() -> Mapping[str, Any]:
     return _NO_HEADERS
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider reports them: its prompt count and its completion count. `cached` is a part of the input.
@@ -85,6 +88,7 @@ class ToolCallDelta:
     extra: Mapping[str, Any] = field(default_factory=_nothing_extra, hash=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """A whole answer. `headers` are lower case. `native`: the host's own object, from adapters that live in it."""
@@ -100,6 +104,7 @@ class Answer:
     native: Any = field(default=None, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """A piece of a streamed answer. The last ones carry `finish_reason` and `usage`; `headers` come with the first."""
@@ -120,6 +125,7 @@ class Chunk:
         return bool(self.text or self.tool_calls or self.reasoning or self.native is not None)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a call failed, in the provider's own terms. `retry_after` is in seconds, `per` a period's name or None.
@@ -227,6 +233,7 @@ def _span(seconds: float) -> str:
     return f"{math.ceil(10 * seconds) / 10:g} s"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call that was made: to whom, when (seconds since the epoch), and how it ended."""
@@ -238,6 +245,7 @@ class Attempt:
     failure: Failure | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a call ended, for whoever settles it: with `usage`, with a `failure`, or (neither) unknown and abandoned.

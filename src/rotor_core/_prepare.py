@@ -17,11 +17,13 @@ from rotor_core._policy.eligible import Need
 from rotor_core._policy.estimate import estimate_tokens, text_tokens
 from rotor_core._policy.rules import NO_EFFECTS, apply_rules
 from rotor_core._request import Request
+from rotor_core._values import quick
 from rotor_core.observe.lengths import Calibration
 
 AUTO = "auto"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a caller may say beside the request. `deadline`: an instant; `timeout`: seconds for one call.

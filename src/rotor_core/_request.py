@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from rotor_core._values import quick
+
 Operation = Literal["chat"]
 _NO_PARAMS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -15,6 +17,7 @@ def _no_params() -> Mapping[str, Any]:
     return _NO_PARAMS
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """A chat request in the shapes of OpenAI's chat completions, whoever will answer it.

@@ -31,13 +31,12 @@ def settle(
             return None
         counted = outcome.sent and REACTIONS[failure.kind].counted
         told = told_by_refusal(deployment.provider.name, failure, outcome.headers, told)
-        if deployment.limits is not None and not deployment.limits:
+        if told and deployment.limits is not None and not deployment.limits:
             # It is known to have no limits: a refusal that names none is the provider's own trouble, and no guess is made.
             told = tuple(one for one in told if one.limit is not None or not one.refused)
         lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
-        yield from _put_to_rest(
-            deployment, reservation, outcome, pool, attempt, taught=any(isinstance(x, Lesson) for x in lessons)
-        )
+        taught = bool(lessons) and any(isinstance(x, Lesson) for x in lessons)
+        yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=taught)
     elif usage is not None:
         cost = (
             deployment.price.cost(usage.charged_input, usage.charged_output, usage.cached_tokens)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from rotor_core._acquire import Work, abandon
+from rotor_core._acquire import Work, abandon, kept
 from rotor_core._attempts import next_seat
 from rotor_core._commands import Flow
 from rotor_core._ledger import NOTHING_USED
@@ -91,7 +91,7 @@ def choice(
     progress.exclude = trail.out | outside
     progress.owed.clear()
     try:
-        reservation = yield from next_seat(work, progress)
+        reservation = yield from kept(progress, next_seat(work, progress))
     finally:
         progress.exclude = set(trail.out)
     progress.owed.clear()

@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+import gc
 import logging
 import os
 import pickle
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -477,3 +479,31 @@ def test_an_explanation_names_the_one_that_then_answers(made, ranking):
     said = next(v.deployment for v in rotor.explain("hi") if v.verdict == "chosen")
 
     assert said == rotor.chat("hi").deployment.id
+
+
+@pytest.mark.parametrize("way", ["chat", "achat"])
+def test_an_error_that_a_failover_got_over_is_gone_with_it(made, adapter, way):
+    """It holds the frames that raised it; were they to hold it, only garbage collection would end that circle."""
+    raised = []
+
+    def reply(deployment):
+        if deployment.id != "a/m#1":
+            return answer(deployment.id)
+        raise remembered(failure("server_error"))
+
+    def remembered(error):
+        raised.append(weakref.ref(error))
+        return error
+
+    adapter.reply = reply
+    rotor = made(deployment(), deployment("b"))
+    gc.disable()
+    try:
+        for _ in range(4):
+            asked = getattr(rotor, way)("hi")
+            if way == "achat":
+                asyncio.run(asked)
+        assert raised
+        assert [ref() for ref in raised] == [None] * len(raised)
+    finally:
+        gc.enable()

@@ -249,7 +249,7 @@ def test_a_refusal_costs_nobody_else_anything():
 
 def test_an_order_that_ctrl_c_cut_off_in_the_middle_of_sorting_is_made_anew(monkeypatch):
     store, hands = world()
-    of = plan(*(option(name, rpm(50)) for name in "abc"))
+    of = plan(tuple(option(name, rpm(50)) for name in "abc"))
     cut = 0
 
     def interrupted(*_):

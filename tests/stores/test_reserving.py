@@ -119,16 +119,31 @@ def test_a_score_that_is_not_a_number_goes_last():
 def test_a_score_may_look_at_everything_that_is_known_of_an_option():
     seen = []
     store, _ = world()
-    of = plan(option("a", rpm(2), weight=3.0, price=Price(1.0, 3.0)), score=lambda s: seen.append(s) or 0.0)
-    grant = store.reserve(ask(of))
+    one = option("a", rpm(2), weight=3.0, price=Price(1.0, 3.0))
+    of = plan((one, option("b")), score=lambda s: seen.append(s) or 0.0)
+    never = frozenset({"b"})
+    grant = store.reserve(ask(of, exclude=never))
     store.settle(grant.id, AS_RESERVED, latency=2.0)
-    grant = store.reserve(ask(of))
+    grant = store.reserve(ask(of, exclude=never))
     store.settle(grant.id, AS_RESERVED, latency=1.0)
-    store.reserve(ask(of))
+    store.reserve(ask(of, exclude=never))
+    seen = [standing for standing in seen if standing.weight == 3.0]
 
     assert (seen[0].headroom, seen[0].served, seen[0].latency) == (1.0, 0, None)
     assert (seen[0].weight, seen[0].price) == (3.0, 1.5)
     assert (seen[-1].headroom, seen[-1].served, seen[-1].latency) == (0.0, 2, pytest.approx(1.7))
+
+
+def test_who_is_alone_in_its_tier_is_first_whatever_its_score():
+    seen = []
+    store, hands = world()
+    of = plan(option("a"), score=lambda s: seen.append(s) or -float(len(seen)))
+    first = len(seen)
+    for _ in range(3):
+        hands.at += 1.0
+        assert store.reserve(ask(of)).deployment == "a"
+
+    assert len(seen) <= first + 1, "it was asked for scores that decide nothing"
 
 
 def test_an_unknown_price_is_worse_than_any():

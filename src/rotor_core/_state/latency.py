@@ -72,12 +72,14 @@ class Latency:
 
     def quantile(self, q: float) -> float | None:
         """The `q`-quantile (0 to 1) in seconds, or None before the first call."""
-        if not self.count:
-            return None
+        return self.quantiles(q)[0] if self.count else None
+
+    def quantiles(self, *wanted: float) -> list[float]:
+        """Several by one walk over the histogram, which is most of the work. Only after the first call."""
         indices = sorted(self.buckets)
         up_to = list(accumulate(map(self.buckets.__getitem__, indices)))
-        index = indices[bisect_right(up_to, q * (self.count - 1))]
-        return float(2 * _GAMMA**index / (1 + _GAMMA))
+        last = self.count - 1
+        return [2 * _GAMMA ** indices[bisect_right(up_to, q * last)] / (1 + _GAMMA) for q in wanted]
 
     def _has_ended(self, at: float | None) -> bool:
         """Whether the newest generation is full, or old."""

@@ -25,6 +25,7 @@ from typing import Final
 
 from rotor_core._health import NO_GUARDS, Guards
 from rotor_core._state.latency import ALPHA, ENOUGH, Latency
+from rotor_core._values import quick
 
 FIXED: Final = 50
 """Tokens: what an answer takes beside its length. Providers need 0.3 to 1 s to begin and 10 to 20 ms for each token."""
@@ -49,6 +50,7 @@ _STALE: Final = 32
 """What is known may be old by this part of the answers it is drawn from."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What hardly any call takes, and what nineteen in twenty stay within; `rate`: for each token. None: too few were seen."""
@@ -176,17 +178,20 @@ class Pace:
         """The quantiles, as of now or of a few answers ago: each costs a walk over a histogram."""
         if self._new > (self.latency.count + self.first.count) // _STALE:
             self._new = 0
+            rate_median, rate_likely, rate = _drawn(self._rate)
+            median, whole_likely, whole = _drawn(self.latency)
+            first_median, first_likely, first = _drawn(self.first)
             self._known = _Known(
-                rate=_most(self._rate),
-                rate_median=_median(self._rate),
-                rate_likely=_likely(self._rate),
-                median=self.latency.quantile(0.5) or 0.0,
-                whole=_most(self.latency),
-                whole_likely=_likely(self.latency),
-                first=_most(self.first),
-                first_median=_median(self.first),
-                first_likely=_likely(self.first),
-                silence=_most(self._silence),
+                rate=rate,
+                rate_median=rate_median,
+                rate_likely=rate_likely,
+                median=(self.latency.quantile(0.5) if median is None else median) or 0.0,
+                whole=whole,
+                whole_likely=whole_likely,
+                first=first,
+                first_median=first_median,
+                first_likely=first_likely,
+                silence=_drawn(self._silence)[2],
             )
         return self._known
 
@@ -198,15 +203,10 @@ def _slower(latency: Latency, median: float | None) -> bool:
     return median is not None and latency.ewma is not None and latency.ewma > SLOW * median
 
 
-def _most(latency: Latency) -> float | None:
-    """The 99 % quantile, and up to twice that while it is of few."""
-    top = latency.quantile(0.99) if latency.count >= ENOUGH else None
-    return None if top is None else top * (1 + ENOUGH / latency.count)
-
-
-def _median(latency: Latency) -> float | None:
-    return latency.quantile(0.5) if latency.count >= ENOUGH else None
-
-
-def _likely(latency: Latency) -> float | None:
-    return latency.quantile(0.95) if latency.count >= ENOUGH else None
+def _drawn(latency: Latency) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The median, the 95 % quantile, and the 99 % one, up to twice as large while it is of few; None while they are too few."""
+    count = latency.count
+    if count < ENOUGH:
+        return None, None, None
+    median, likely, most = latency.quantiles(0.5, 0.95, 0.99)
+    return median, likely, most * (1 + ENOUGH / count)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import Final
 
-from rotor_core._events import Event
+from rotor_core._events import Answered, Event, Failed
 from rotor_core._model import Deployment
 from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
 from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
+
+_COUNTED: Final = (Answered, Failed)
+"""Of nothing else is anything counted."""
 
 
 class Experience:
@@ -27,8 +31,9 @@ class Experience:
         self.health = Health(deployments, random)
 
     def emit(self, event: Event) -> None:
-        self.stats(event)
-        self.calibration(event)
+        if isinstance(event, _COUNTED):
+            self.stats(event)
+            self.calibration(event)
         self.hub.emit(event)
 
     def follow(self, deployments: Mapping[str, Deployment]) -> None:

@@ -45,6 +45,8 @@ class Hub:
         self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
+        if not self._listeners:
+            return
         for name in (event.name, "*"):
             for listener in self._listeners.get(name, ()):
                 tell(listener, event)
