@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from rotor_core._acquire import Work, abandon, kept
@@ -15,7 +16,7 @@ from rotor_core._attempts import next_seat
 from rotor_core._commands import Flow
 from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
-from rotor_litellm.request import Wanted, attempt_of, is_first, wanted
+from rotor_litellm.request import Attempt, Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import Table
 from rotor_litellm.trail import CURRENT, Held, Trail, follow, here, lose
 
@@ -26,21 +27,21 @@ ATTEMPTS: Final = 1_000
 def trail_of(kwargs: Mapping[str, Any]) -> Trail:
     """The trail of this request: a new one where it begins. What was held for an attempt before is left to `choice`."""
     trail, mark = CURRENT.get(), attempt_of(kwargs)
-    if trail is None or (is_first(kwargs) and not _asked_again(trail, mark)):
+    if trail is None or (is_first(mark) and not _asked_again(trail, mark)):
         before, trail = trail, Trail(mark, here())
         if before is not None and before.held is not None and before.by == trail.by:
             # Whoever keeps the trail (an error's frames, a context's copy) keeps no capacity.
-            trail.stale.append(before.held)
+            trail.stale = (before.held,)
         CURRENT.set(trail)
     elif trail.mark != mark:
         trail.mark = mark
         if trail.held is not None:
-            trail.stale.append(trail.held)
+            trail.stale = (*trail.stale, trail.held)
             trail.held = None
     return trail
 
 
-def _asked_again(trail: Trail, mark: tuple[object, ...]) -> bool:
+def _asked_again(trail: Trail, mark: Attempt) -> bool:
     """Whether this is one attempt's second selection; a mark alone may be a client's own, used for all its requests."""
     held = trail.held
     return trail.mark == mark and trail.by == here() and held is not None and not held.begun and held.stands()
@@ -73,8 +74,8 @@ def choice(
     ):
         trail.held = before  # asked twice for one attempt
         return entries[before.id]
-    stale = [*trail.stale, *([before] if before is not None else [])]
-    trail.stale.clear()
+    stale = trail.stale if before is None else (*trail.stale, before)
+    trail.stale = ()
     for held in stale:
         # Chosen and not called: LiteLLM thought better of it. What was begun may be a stream that goes on elsewhere.
         if held.begun:
@@ -87,8 +88,9 @@ def choice(
     work = work_of(table, asked, max_wait)
     progress = trail.progress
     progress.streamed = bool(kwargs.get("stream"))
-    outside = set[str]() if table.whole else {o.id for o in work.plan.options if o.id not in entries}
-    progress.exclude = trail.out | outside
+    progress.exclude = (
+        set(trail.out) if table.whole else trail.out.union(o.id for o in work.plan.options if o.id not in entries)
+    )
     progress.owed.clear()
     try:
         reservation = yield from kept(progress, next_seat(work, progress))
@@ -106,23 +108,34 @@ def choice(
 
 def work_of(table: Table, asked: Wanted, max_wait: float | None) -> Work:
     """The request made ready."""
-    engine = table.engine
-    said = dict(asked.options)
-    patience = said.pop("max_wait", None)
-    deadline = said.pop("deadline", None)
-    options = Options(
-        model=table.pool,
-        deadline=None if deadline is None else engine.store.now() + float(deadline),
-        max_attempts=ATTEMPTS,
-        **said,
-    )
+    engine, patience = table.engine, None
+    if asked.options:
+        said = dict(asked.options)
+        patience = said.pop("max_wait", None)
+        deadline = said.pop("deadline", None)
+        options = Options(
+            model=table.pool,
+            deadline=None if deadline is None else engine.store.now() + float(deadline),
+            max_attempts=ATTEMPTS,
+            **said,
+        )
+    else:
+        options = _unsaid(table.pool)
     work = prepare(engine.next_id(), asked.request, options, engine.catalog, engine.planner, engine.calibration)
-    waits = [w for w in (max_wait, patience, work.max_wait) if w is not None]
-    work = replace(work, max_wait=min(waits))
+    if max_wait is not None or patience is not None:
+        longest = min(w for w in (max_wait, patience, work.max_wait) if w is not None)
+        if longest != work.max_wait:
+            work = replace(work, max_wait=longest)
     if asked.operation == "chat":
         return work
     read = 0 if asked.operation == "unknown" else work.demand.input_tokens
     return replace(work, demand=replace(work.demand, input_tokens=read, output_tokens=0, max_tokens=None, outputs=None))
+
+
+@lru_cache
+def _unsaid(pool: str) -> Options:
+    """Where a caller says nothing, which is the usual case."""
+    return Options(model=pool, max_attempts=ATTEMPTS)
 
 
 def glimpse(table: Table, messages: object, given: object, kwargs: Mapping[str, Any]) -> Mapping[str, Any] | None:

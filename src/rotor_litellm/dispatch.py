@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from importlib import import_module
+from types import CoroutineType
 from typing import Any, Final
 
 from rotor_litellm.trail import Held
@@ -36,26 +37,34 @@ def going_out(held: Held) -> None:
     """The call is about to be sent."""
     _tell(held)
     try:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        loop = asyncio.get_running_loop()
     except RuntimeError:  # a blocking call: it goes out from this very thread
         return
+    task = asyncio.current_task(loop)
     if task is not None:
-        loop.call_soon(_look, loop, held, task, loop.time())
+        loop.call_soon(_look, loop, held, task, None)
 
 
-def _look(loop: asyncio.AbstractEventLoop, held: Held, task: asyncio.Task[Any], since: float) -> None:
+def _look(loop: asyncio.AbstractEventLoop, held: Held, task: asyncio.Task[Any], since: float | None) -> None:
+    """See whether it has gone, and if not, look again. `since`: the instant of the first look."""
     if held.over or task.done():
         return
-    waited = loop.time() - since
-    if waited < MOST and not _gone(task):
-        loop.call_later(max(STEP, PART * waited), _look, loop, held, task, since)
-    else:
-        loop.call_soon(_tell, held)  # aiohttp writes in a task of its own, begun in this turn
+    if not _gone(task):
+        at = loop.time()
+        first = at if since is None else since
+        if at - first < MOST:
+            loop.call_later(max(STEP, PART * (at - first)), _look, loop, held, task, first)
+            return
+    loop.call_soon(_tell, held)  # aiohttp writes in a task of its own, begun in this turn
 
 
 def _gone(task: asyncio.Task[Any]) -> bool:
     """Whether what a task waits for is an answer, or cannot be seen."""
     awaited: Any = task.get_coro()
+    while type(awaited) is CoroutineType:  # as nearly all are, a dozen deep
+        if awaited.cr_code.co_qualname in ANSWERING:
+            return True
+        awaited = awaited.cr_await
     while awaited is not None:
         code = getattr(awaited, "cr_code", None) or getattr(awaited, "gi_code", None)
         if code is None:

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rotor_litellm.filters import HANDLERS, part, say
+from rotor_litellm.request import is_mapping
 
 
 def goes_on(router: Any, model: str, kwargs: Mapping[str, Any]) -> bool:
     """Whether LiteLLM would ask a group next that this request has not been to."""
-    rules = part(HANDLERS)
     try:
-        if rules.fallbacks_disabled_for_request(kwargs):
-            return False
         written = _written(router, kwargs)
         if not written:
+            return False
+        rules = part(HANDLERS)
+        if rules.fallbacks_disabled_for_request(kwargs):
             return False
         attempted: Any = getattr(kwargs.get("attempted_targets"), "keys", None) or ()
         groups = {model, *rules.fallback_lookup_groups(kwargs, model)}
@@ -37,12 +38,13 @@ def goes_on(router: Any, model: str, kwargs: Mapping[str, Any]) -> bool:
 
 def _written(router: Any, kwargs: Mapping[str, Any]) -> Any:
     """The fallbacks of this request: its own, as far as they can be seen, else the Router's."""
+    own: Any = kwargs.get("fallbacks")
+    if isinstance(own, list):
+        return cast("Any", own)
     sent: Any = kwargs.get("proxy_server_request")
-    body: Any = cast("Mapping[str, Any]", sent).get("body") if isinstance(sent, Mapping) else None
-    places: tuple[Any, ...] = (kwargs, body)
-    for said in places:
-        if isinstance(said, Mapping):
-            own = cast("Mapping[str, Any]", said).get("fallbacks")
-            if isinstance(own, list):
-                return cast("Any", own)
+    if sent is not None and is_mapping(sent):
+        body: Any = sent.get("body")
+        own = body.get("fallbacks") if is_mapping(body) else None
+        if isinstance(own, list):
+            return cast("Any", own)
     return router.fallbacks

@@ -8,9 +8,10 @@ has assembled it, a blocking call when LiteLLM's logging gets to it. Hooks pass 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rotor_core._acquire import abandon
 from rotor_core._adrive import adrive
@@ -20,9 +21,10 @@ from rotor_core._ledger import NOTHING_USED
 from rotor_litellm.dispatch import going_out
 from rotor_litellm.guards import timeout_of
 from rotor_litellm.host import CustomLogger, litellm
+from rotor_litellm.request import is_mapping
 from rotor_litellm.settling import failed, succeeded
 from rotor_litellm.story import mark, story_of
-from rotor_litellm.trail import CURRENT, Held, Mark, Trail, current, follow, note, noted
+from rotor_litellm.trail import CURRENT, Held, Mark, Trail, current, follow, named_in, note, noted, under_way
 
 
 class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]  see `host`
@@ -30,13 +32,13 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
 
     def pre_call_check(self, deployment: dict[str, Any]) -> None:
         """A blocking call is about to be made."""
-        held = current(_id_in(deployment))
+        held = current(deployment)
         if held is not None:
-            held.begun = _silent(_mapping(deployment.get("litellm_params")))
+            held.begun = _silent(deployment.get("litellm_params"))
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Just before the call: it is not waited for longer than such calls take."""
-        held = current(_id_in(kwargs))
+        held = current(kwargs)
         if held is None:
             return None
         held.begun = _silent(kwargs)
@@ -53,7 +55,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
 
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
         """The request goes out: the provider counts from here."""
-        held = current(_id_in(_mapping(kwargs.get("litellm_params"))))
+        held = current(kwargs.get("litellm_params"))
         if held is None:
             return
         note(held, kwargs.get("litellm_call_id"))
@@ -67,10 +69,12 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
     async def async_post_call_success_deployment_hook(
         self, request_data: dict[str, Any], response: Any, call_type: Any
     ) -> None:
-        held = current(_id_in(request_data))
+        held = current(request_data)
         if held is not None and held.end():
             await adrive(succeeded(held, response), held.engine.ports)
-            mark(response, story_of(held), request_data.get("litellm_logging_obj"))
+            # Beside the call's record it is looked for by the proxy alone.
+            record = request_data.get("litellm_logging_obj") if _PROXY in sys.modules else None
+            mark(response, story_of(held), record)
 
     async def async_post_call_failure_deployment_hook(
         self,
@@ -79,7 +83,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
         call_type: Any,
         fallback_depth: int | None = None,
     ) -> None:
-        held = current(_id_in(request_data))
+        held = current(request_data)
         if held is not None and held.end():
             await adrive(failed(held, CURRENT.get(), exception, call_type), held.engine.ports)
 
@@ -113,6 +117,7 @@ class RotorHooks(CustomLogger):  # type: ignore[misc]  # pyright: ignore[reportU
 HOOKS: Final = RotorHooks()
 _MARK: Final = "rotor_mark"
 """Where a `Mark` stands in LiteLLM's notes."""
+_PROXY: Final = "litellm.proxy.proxy_server"
 
 
 def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None]:
@@ -125,17 +130,17 @@ def _ended(held: Held, kwargs: Mapping[str, Any], response: object) -> Flow[None
     yield from succeeded(held, response)
 
 
-def _silent(params: Mapping[str, Any]) -> bool:
+def _silent(params: object) -> bool:
     """Whether nothing will be told of when this call goes out: so it is with custom providers, who do that by themselves."""
     own: list[Mapping[str, Any]] = litellm.custom_provider_map
-    if not own:
+    if not own or not is_mapping(params):
         return False
     given = params.get("custom_llm_provider") or str(params.get("model") or "").partition("/")[0]
     return any(entry.get("provider") == given for entry in own)
 
 
 def _noted(kwargs: Mapping[str, Any]) -> Held | None:
-    return noted(kwargs.get("litellm_call_id"), _id_in(_mapping(kwargs.get("litellm_params"))))
+    return noted(kwargs.get("litellm_call_id"), named_in(kwargs.get("litellm_params"))) if under_way() else None
 
 
 def _trail(held: Held) -> Trail | None:
@@ -143,13 +148,9 @@ def _trail(held: Held) -> Trail | None:
     return trail if trail is not None and trail.progress is held.progress else None
 
 
-def _id_in(kwargs: Mapping[str, Any]) -> object:
-    return _mapping(kwargs.get("model_info")).get("id")
-
-
 def _is_async(kwargs: Mapping[str, Any]) -> bool:
-    params = _mapping(kwargs.get("litellm_params"))
-    return any(
+    params: object = kwargs.get("litellm_params")
+    return is_mapping(params) and any(
         params.get(name) for name in ("acompletion", "aembedding", "atext_completion", "atranscription", "aresponses")
     )
 
@@ -157,7 +158,3 @@ def _is_async(kwargs: Mapping[str, Any]) -> bool:
 def _error_in(kwargs: Mapping[str, Any]) -> BaseException:
     error: Any = kwargs.get("exception")
     return error if isinstance(error, BaseException) else RuntimeError("LiteLLM did not say what failed")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

@@ -30,7 +30,7 @@ from rotor_litellm.request import is_call
 from rotor_litellm.roster import Roster
 from rotor_litellm.story import headers_for, story_of, told_by
 from rotor_litellm.strategy import CHOOSING, RotorStrategy, installed_in
-from rotor_litellm.trail import asweep, noted
+from rotor_litellm.trail import astray, asweep, noted
 
 STATUS: Final = "/rotor/status"
 
@@ -74,7 +74,8 @@ class RotorHandler(RotorHooks):
         kwargs: Mapping[str, Any] = request_kwargs or {}
         if CHOOSING.get() or not healthy_deployments or not is_call(kwargs):
             return healthy_deployments
-        await asweep()
+        if astray():
+            await asweep()
         candidates = litellm.utils.get_order_filtered_deployments(
             healthy_deployments, target_order=kwargs.get("_target_order")
         )

@@ -8,8 +8,7 @@ tokens are not known, and only the request itself is counted beforehand.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, TypeGuard, cast
 
 from rotor_core._prepare import PRIORITIES
 from rotor_core._request import Request
@@ -24,8 +23,7 @@ _STAND_IN: Final = [{"role": "user", "content": "prompt"}]
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One request as the engine sees it. `options`: what its caller says in `metadata.rotor`."""
 
     request: Request
@@ -33,23 +31,30 @@ class Wanted:
     options: Mapping[str, Any]
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """What `isinstance` says of a Mapping. A dict is known by its type: the question itself is answered in Python, each time."""
+    return type(value) is dict or (value is not None and isinstance(value, Mapping))
+
+
 def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted:
     """Read a request. `messages`, `given` (LiteLLM's `input`), `kwargs`: as a strategy gets them."""
     operation, texts = _texts(messages, given, kwargs)
     params: dict[str, Any] = {}
     for name in _LENGTHS:
-        if isinstance(kwargs.get(name), int):
-            params["max_tokens"] = kwargs[name]
+        longest: Any = kwargs.get(name)
+        if isinstance(longest, int):
+            params["max_tokens"] = longest
             break
-    if isinstance(kwargs.get("n"), int):
-        params["n"] = kwargs["n"]
+    several: Any = kwargs.get("n")
+    if isinstance(several, int):
+        params["n"] = several
     tools: Any = kwargs.get("tools")
     wants: Any = kwargs.get("response_format")
     request = Request(
         texts,
-        _mappings(tools),
+        () if tools is None else _mappings(tools),
         None,
-        cast("Mapping[str, Any]", wants) if isinstance(wants, Mapping) else None,
+        wants if wants is not None and is_mapping(wants) else None,
         params,
     )
     return Wanted(request, operation, options_of(kwargs))
@@ -58,8 +63,8 @@ def wanted(messages: object, given: object, kwargs: Mapping[str, Any]) -> Wanted
 def _texts(messages: object, given: object, kwargs: Mapping[str, Any]) -> tuple[Operation, Sequence[Mapping[str, Any]]]:
     if messages == _STAND_IN:
         return "unknown", ()
-    if isinstance(messages, Sequence) and not isinstance(messages, str | bytes):
-        found = list(_mappings(cast("object", messages)))
+    if type(messages) is list or (isinstance(messages, Sequence) and not isinstance(messages, str | bytes)):
+        found = _mappings(cast("object", messages))
         system: object = kwargs.get("system")  # of the messages endpoint, where it stands beside them
         if isinstance(system, str) and system:
             found.insert(0, {"role": "system", "content": system})
@@ -79,10 +84,10 @@ def _listed(given: Any) -> Sequence[Any]:
     return listed
 
 
-def _mappings(given: object) -> tuple[Mapping[str, Any], ...]:
+def _mappings(given: object) -> list[Mapping[str, Any]]:
     """Of a list, what can be read as messages or tools."""
-    items = _listed(given)
-    return tuple(cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping))
+    items: Any = given if type(given) is list else _listed(given)  # pyright: ignore[reportUnknownVariableType]  of anything
+    return [item for item in items if type(item) is dict or is_mapping(item)]
 
 
 def _spoken(given: object) -> bool:
@@ -112,10 +117,9 @@ def options_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What a caller tells the engine: `metadata={"rotor": {"priority": ..., "deadline": ...}}`. What cannot be meant is left out."""
     for bucket in BUCKETS:
         said: Any = kwargs.get(bucket)
-        own: Any = cast("Mapping[str, Any]", said).get("rotor") if isinstance(said, Mapping) else None
-        if isinstance(own, Mapping):
-            told = cast("Mapping[str, Any]", own)
-            return {name: told[name] for name in _OPTIONS if _fits(name, told.get(name))}
+        own: Any = None if said is None or not is_mapping(said) else said.get("rotor")
+        if own is not None and is_mapping(own):
+            return {name: own[name] for name in _OPTIONS if _fits(name, own.get(name))}
     return {}
 
 
@@ -136,25 +140,39 @@ def _fits(name: str, value: object) -> bool:
 
 def is_call(kwargs: Mapping[str, Any] | None) -> bool:
     """Whether a selection is for a call: then the Router has written the model group down. Counting tokens makes none."""
-    return any(isinstance(bucket := (kwargs or {}).get(name), Mapping) and "model_group" in bucket for name in BUCKETS)
-
-
-def attempt_of(kwargs: Mapping[str, Any]) -> tuple[object, ...]:
-    """What tells one attempt of a request from its others, and from those of other requests."""
-    retries = [
-        cast("Mapping[str, Any]", bucket).get("attempted_retries")
-        if isinstance(bucket := kwargs.get(name), Mapping)
-        else None
-        for name in BUCKETS
-    ]
-    return (kwargs.get("litellm_trace_id"), kwargs.get("fallback_depth"), *retries)
-
-
-def is_first(kwargs: Mapping[str, Any]) -> bool:
-    """Whether a request begins here: neither a retry nor a fallback of one."""
-    if kwargs.get("fallback_depth"):
+    if kwargs is None:
         return False
-    return not any(
-        isinstance(bucket := kwargs.get(name), Mapping) and cast("Mapping[str, Any]", bucket).get("attempted_retries")
-        for name in BUCKETS
+    for name in BUCKETS:
+        bucket: Any = kwargs.get(name)
+        if bucket is not None and is_mapping(bucket) and "model_group" in bucket:
+            return True
+    return False
+
+
+class Attempt(NamedTuple):
+    """What tells one attempt of a request from its others, and from those of other requests: whose, how many hops and retries on."""
+
+    trace: object
+    hops: object
+    retries: object
+    litellm_retries: object
+
+
+def attempt_of(kwargs: Mapping[str, Any]) -> Attempt:
+    """Which attempt of which request this is."""
+    one, other = kwargs.get("metadata"), kwargs.get("litellm_metadata")
+    return Attempt(
+        kwargs.get("litellm_trace_id"),
+        kwargs.get("fallback_depth"),
+        None if one is None else _retries(one),
+        None if other is None else _retries(other),
     )
+
+
+def _retries(bucket: object) -> object:
+    return bucket.get("attempted_retries") if is_mapping(bucket) else None
+
+
+def is_first(mark: Attempt) -> bool:
+    """Whether a request begins here: neither a retry nor a fallback of one."""
+    return not (mark.hops or mark.retries or mark.litellm_retries)

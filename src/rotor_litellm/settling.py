@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -13,11 +12,31 @@ from rotor_core._errors import ProviderError
 from rotor_core._outcome import Usage
 from rotor_core.adapters.failures import refused, unreachable
 from rotor_litellm.host import litellm
+from rotor_litellm.request import is_mapping
+from rotor_litellm.said import said
 from rotor_litellm.trail import Held, Trail
 
 _PREFIX: Final = "llm_provider-"
 """What LiteLLM puts before a provider's own headers; those without it may be LiteLLM's own figures."""
 _CHAT: Final = frozenset({"completion", "acompletion"})
+_MOST_NAMES: Final = 4096
+_LONGEST_NAME: Final = 100
+
+
+class _Names(dict[str, str | None]):
+    """A provider's own names of headers by LiteLLM's; None for one of LiteLLM's own. Kept, for every answer has the same dozens.
+
+    Bounded: a server that makes up names cannot fill the memory.
+    """
+
+    def __missing__(self, title: str) -> str | None:
+        name = title[len(_PREFIX) :].lower() if str(title).startswith(_PREFIX) else None
+        if len(self) < _MOST_NAMES and len(title) <= _LONGEST_NAME:
+            self[title] = name
+        return name
+
+
+_NAMES: Final = _Names()
 
 
 def succeeded(held: Held, response: object) -> Flow[None]:
@@ -61,25 +80,30 @@ def _lacks(text: str, endpoint: object) -> bool:
 
 def usage_of(response: object) -> Usage | None:
     """Tokens as the provider counted them, under any endpoint's names; None where it did not say, or said none."""
-    usage = _get(response, "usage")
+    usage = said(response, "usage")
     if usage is None:
         return None
-    read = _get(usage, "prompt_tokens") or _get(usage, "input_tokens")
-    written = _get(usage, "completion_tokens") or _get(usage, "output_tokens")
+    read = said(usage, "prompt_tokens") or said(usage, "input_tokens")
+    written = said(usage, "completion_tokens") or said(usage, "output_tokens")
     if not isinstance(read, int) or not (read or written):
         return None
-    cached = _get(_get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details"), "cached_tokens")
+    details = said(usage, "prompt_tokens_details") or said(usage, "input_tokens_details")
+    cached = None if details is None else said(details, "cached_tokens")
     return Usage(read, written if isinstance(written, int) else 0, cached if isinstance(cached, int) else 0)
 
 
 def headers_of(response: object) -> dict[str, str]:
     """What the provider sent along, names in lower case."""
-    hidden: Any = _get(response, "_hidden_params") or {}
-    given = _get(hidden, "additional_headers")
-    if not isinstance(given, Mapping):
+    hidden = said(response, "_hidden_params")
+    given = None if hidden is None else said(hidden, "additional_headers")
+    if given is None or not is_mapping(given):
         return {}
-    told = cast("Mapping[str, Any]", given)
-    return {k[len(_PREFIX) :].lower(): str(v) for k, v in told.items() if str(k).startswith(_PREFIX)}
+    told: dict[str, str] = {}
+    for title, value in given.items():
+        name = _NAMES[title]
+        if name is not None:
+            told[name] = value if type(value) is str else str(value)
+    return told
 
 
 def error_of(held: Held, error: BaseException) -> ProviderError:
@@ -117,13 +141,7 @@ def _error_headers(error: BaseException) -> dict[str, str]:
 def _body(error: BaseException, text: str) -> bytes:
     body: Any = getattr(error, "body", None)
     if isinstance(body, dict) and body:
-        said = cast("dict[str, Any]", body)
-        whole = said if "error" in said else {"error": said}
+        given = cast("dict[str, Any]", body)
+        whole = given if "error" in given else {"error": given}
         return json.dumps(whole, default=str).encode()
     return text.encode("utf-8", "replace")
-
-
-def _get(thing: object, name: str) -> Any:
-    if isinstance(thing, Mapping):
-        return cast("Mapping[str, Any]", thing).get(name)
-    return getattr(thing, name, None)

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from rotor_core._acquire import decision
+from rotor_litellm.said import said
 from rotor_litellm.trail import Held
 
 _BESIDE: Final[WeakKeyDictionary[Any, dict[str, Any]]] = WeakKeyDictionary()
@@ -45,7 +46,7 @@ def mark(response: object, story: Mapping[str, Any], record: object = None) -> N
     `record`: LiteLLM's of the call, beside which the story is kept too: the answer to a message is made of another
     endpoint's, and loses what was written on that.
     """
-    hidden = _place(response)
+    hidden = said(response, "_hidden_params")
     if isinstance(hidden, dict):
         hidden["rotor"] = dict(story)
     elif hidden is not None:
@@ -58,7 +59,7 @@ def mark(response: object, story: Mapping[str, Any], record: object = None) -> N
 
 def told_by(response: object, record: object = None) -> dict[str, Any] | None:
     """What `mark` wrote on an answer, or kept beside this record."""
-    hidden = _place(response)
+    hidden = said(response, "_hidden_params")
     story: Any = (
         cast("dict[str, Any]", hidden).get("rotor") if isinstance(hidden, dict) else getattr(hidden, "rotor", None)
     )
@@ -66,12 +67,6 @@ def told_by(response: object, record: object = None) -> dict[str, Any] | None:
         with suppress(TypeError):
             story = _BESIDE.get(record)
     return cast("dict[str, Any]", story) if isinstance(story, dict) else None
-
-
-def _place(response: object) -> Any:
-    if isinstance(response, dict):
-        return cast("dict[str, Any]", response).get("_hidden_params")
-    return getattr(response, "_hidden_params", None)
 
 
 def _ascii(text: str) -> str:

@@ -27,7 +27,7 @@ from rotor_litellm.hooks import HOOKS
 from rotor_litellm.host import CustomRoutingStrategyBase, register
 from rotor_litellm.request import is_call, wanted
 from rotor_litellm.roster import Roster, Table
-from rotor_litellm.trail import CURRENT, asweep, sweep
+from rotor_litellm.trail import CURRENT, astray, asweep, sweep
 
 CHOOSING: Final[ContextVar[bool]] = ContextVar("rotor_litellm_choosing", default=False)
 """Whether a strategy of ours is asking LiteLLM's filters, and will choose itself."""
@@ -77,7 +77,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         if not is_call(kwargs):
             return self._shown(table, messages, input, kwargs, model)
         trail_of(kwargs)
-        await asweep()  # when the trail of the request before is gone
+        if astray():  # when the trail of the request before is gone
+            await asweep()
         story = choice(table, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return await adrive(story, table.ports)
@@ -95,7 +96,8 @@ class RotorStrategy(CustomRoutingStrategyBase):  # type: ignore[misc]  # pyright
         if not is_call(kwargs):
             return self._shown(table, messages, input, kwargs, model)
         trail_of(kwargs)
-        sweep()  # when the trail of the request before is gone
+        if astray():  # when the trail of the request before is gone
+            sweep()
         story = choice(table, messages, input, kwargs, self._patience(model, kwargs))
         try:
             return drive(story, table.ports)
@@ -167,4 +169,6 @@ def installed_in(router: Any) -> RotorStrategy | None:
 
 
 def _several(found: Found) -> Sequence[Mapping[str, Any]]:
+    if isinstance(found, list):
+        return found
     return (found,) if isinstance(found, Mapping) else found

@@ -26,6 +26,7 @@ from rotor_core._engine import Engine
 from rotor_core._errors import StoreError
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Reservation
 from rotor_core._model import Deployment
+from rotor_litellm.request import Attempt, is_mapping
 
 logger: Final = logging.getLogger("rotor")
 
@@ -53,7 +54,7 @@ class Held:
     sent: bool = False
     over: bool = False
     first_chunk: float | None = None
-    keys: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    keys: tuple[tuple[str, str], ...] = ()
     watch: _Watch | None = None
     followed: bool = False
     record: Callable[[], Any] | None = None
@@ -76,7 +77,8 @@ class Held:
             if self.over:
                 return False
             self.over = True
-            _OPENING.discard(self)
+            if self.streamed:
+                _OPENING.discard(self)
             for key in self.keys:
                 if _CALLS.get(key) is self:
                     del _CALLS[key]
@@ -86,6 +88,15 @@ class Held:
         return True
 
 
+def _untried() -> Progress:
+    """A request that has not been asked for. One is made for each: the class's own way to empty lists takes three times as long."""
+    return Progress(attempts=[], errors=[], exclude=set(), avoid={}, wary=set(), owed={})
+
+
+def _nobody() -> set[str]:
+    return set()
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Trail:
     """One request. `out`: deployments that it has ruled out for good. `held`: what is held for the attempt under way.
@@ -93,12 +104,12 @@ class Trail:
     `mark`: what tells an attempt from others: LiteLLM may ask twice for one. `by`: what `here` said where it began.
     """
 
-    mark: tuple[object, ...]
+    mark: Attempt
     by: tuple[int, int]
-    progress: Progress = field(default_factory=Progress)
-    out: set[str] = field(default_factory=set[str])
+    progress: Progress = field(default_factory=_untried)
+    out: set[str] = field(default_factory=_nobody)
     held: Held | None = None
-    stale: list[Held] = field(default_factory=list[Held])
+    stale: tuple[Held, ...] = ()
 
 
 def here() -> tuple[int, int]:
@@ -117,19 +128,27 @@ _OPENING: Final[set[Held]] = set()
 _LOCK: Final = threading.RLock()
 
 
-def current(deployment_id: object) -> Held | None:
-    """What is held for a call to this deployment in this context."""
+def current(said: object) -> Held | None:
+    """What is held in this context for a call to the deployment that LiteLLM names in these arguments (`model_info`)."""
     trail = CURRENT.get()
     held = trail.held if trail is not None else None
-    return held if held is not None and not held.over and held.shown == deployment_id else None
+    return held if held is not None and not held.over and held.shown == named_in(said) else None
+
+
+def named_in(said: object) -> object:
+    """LiteLLM's id of the deployment that it names in these arguments; None where it names none."""
+    info: object = said.get("model_info") if is_mapping(said) else None
+    return info.get("id") if is_mapping(info) else None
 
 
 def note(held: Held, call_id: object) -> None:
     """Let the end of this call be found by its id, if it is not over."""
     key = (str(call_id), held.shown)
+    if key in held.keys:  # it is told of several times
+        return
     with _LOCK:
         if not held.over and key not in held.keys and len(_CALLS) < _MOST:
-            held.keys.append(key)
+            held.keys = (*held.keys, key)
             _CALLS[key] = held
 
 
@@ -212,9 +231,15 @@ def _look() -> None:
             held.engine.health.flowing(held.reservation.id)
 
 
+def astray() -> bool:
+    """Whether there may be anything to sweep: asked at each selection."""
+    return bool(_OPENING or _LOST or _CALLS)
+
+
 def sweep() -> None:
-    """See which streams have begun, and settle what was lost sight of. Said at each selection; costs nothing where nothing was."""
-    _look()
+    """See which streams have begun, and settle what was lost sight of."""
+    if _OPENING:
+        _look()
     for held in _lost():
         try:
             drive(_let_go(held), held.engine.ports)
@@ -224,7 +249,8 @@ def sweep() -> None:
 
 async def asweep() -> None:
     """The same on an event loop."""
-    _look()
+    if _OPENING:
+        _look()
     found = list(_lost())
     if found:
         await asyncio.gather(*(_aswept(held) for held in found))
@@ -265,6 +291,8 @@ def _lost() -> Iterator[Held]:
 
 def _oldest() -> Held | None:
     """The call that was noted first of those under way."""
+    if not _CALLS:
+        return None
     with _LOCK:
         return next(iter(_CALLS.values()), None)
 

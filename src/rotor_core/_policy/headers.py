@@ -46,41 +46,62 @@ class _Group:
     over: str = ""
 
 
+class _Places(dict[str, tuple[Meaning, _Key] | None]):
+    """What a name says and of which limit, by name: made once for each name that `_NAMES` keeps."""
+
+    def __missing__(self, name: str) -> tuple[Meaning, _Key] | None:
+        meaning = _NAMES[name]
+        place: tuple[Meaning, _Key] | None = None
+        if meaning is not None:
+            place = (meaning, (meaning.unit, meaning.per, meaning.pool))
+        if name in _NAMES:
+            self[name] = place
+        return place
+
+
+_PLACES: Final = _Places()
+
+
 def told_by_headers(provider: str, headers: Mapping[str, str]) -> Read:
     """What the headers of an answer (names in lower case) say of limits, and their oddities.
 
     An oddity is one line for each header whose value cannot be true or read: for an event. It shows numbers only.
     """
-    found: list[tuple[str, Meaning, str]] = []
-    for name, value in headers.items():
-        meaning = _NAMES[name]
-        if meaning is not None:
-            found.append((name, meaning, value))
+    found = [(name, place, value) for name, value in headers.items() if (place := _PLACES[name]) is not None]
     return _read(provider, headers, found) if found else NOTHING
 
 
-def _read(provider: str, headers: Mapping[str, str], found: list[tuple[str, Meaning, str]]) -> Read:
+def _read(provider: str, headers: Mapping[str, str], found: list[tuple[str, tuple[Meaning, _Key], str]]) -> Read:
     groups: dict[_Key, _Group] = {}
     odd: list[str] = []
-    signs: set[str] = set()
-    for name, meaning, value in found:
-        if meaning.role == "sign":
-            signs.add(meaning.sign)
-        elif meaning.role == "composed":
-            _take_composed(name, str(value), groups, odd)
+    signs: set[str] | None = None
+    for name, (meaning, key), given in found:
+        role = meaning.role
+        if role == "sign":
+            signs = {meaning.sign} if signs is None else signs | {meaning.sign}
+            continue
+        value = given if type(given) is str else str(given)
+        if role == "composed":
+            _take_composed(name, value, groups, odd)
+            continue
+        if key in groups:
+            group = groups[key]
         else:
-            key = (meaning.unit, meaning.per, meaning.pool)
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = _Group(per=meaning.per)
-            _take(name, meaning, str(value), group, odd)
+            group = groups[key] = _Group(None, None, None, meaning.per)
+        # A plain figure is what nearly all of them are.
+        if role == "remaining" and value.isdigit() and len(value) <= 15 and value.isascii():
+            group.remaining = float(value)
+            group.over = name
+        else:
+            _take(name, meaning, value, group, odd)
     if not groups:
         return ((), tuple(odd)) if odd else NOTHING
     dialect = next((DIALECTS[sign] for sign in DIALECTS if sign in signs), None) if signs else None
     if dialect is None:
         dialect = dialect_named(str(provider))
     told = [_told(unit, group, dialect, headers) for (unit, _, _), group in groups.items() if _is_telling(group, odd)]
-    return tuple(_distinct(told) if len(told) > 1 else told), tuple(odd)
+    several = len(told) > 1 and len({one.unit for one in told}) < len(told)
+    return tuple(_distinct(told) if several else told), tuple(odd)
 
 
 # ---- values -------------------------------------------------------------------------------------------------------
@@ -88,7 +109,8 @@ def _read(provider: str, headers: Mapping[str, str], found: list[tuple[str, Mean
 
 def _take(name: str, meaning: Meaning, value: str, group: _Group, odd: list[str]) -> None:
     """One header's value into its limit's group."""
-    if meaning.role == "reset":
+    role = meaning.role
+    if role == "reset":
         reset = read_reset(value)
         if reset is None:
             odd.append(f"{name}: {_shown(value)} is no time that a limit could need")
@@ -98,13 +120,13 @@ def _take(name: str, meaning: Meaning, value: str, group: _Group, odd: list[str]
     figure = _figure(name, value, odd)
     if figure is None:
         return
-    if meaning.role == "limit":
+    if role == "limit":
         if figure == 0:
             odd.append(f"{name}: a limit of 0 would have no answer")
         else:
             group.limit = figure
             group.name = name
-    elif meaning.role == "remaining":
+    elif role == "remaining":
         group.remaining = figure
         group.over = name
     elif 0 < figure <= LONGEST:
@@ -183,41 +205,41 @@ def _named(seconds: float) -> Per:
 
 def _is_telling(group: _Group, odd: list[str]) -> bool:
     """Whether a limit or what is left of it is said; a remainder above its limit is not believed."""
-    if group.limit is not None and group.remaining is not None and group.remaining > group.limit:
-        odd.append(f"{group.over}: {group.remaining:g} left of a limit of {group.limit:g}")
+    limit, remaining = group.limit, group.remaining
+    if limit is not None and remaining is not None and remaining > limit:
+        odd.append(f"{group.over}: {remaining:g} left of a limit of {limit:g}")
         group.remaining = None
-    return group.limit is not None or group.remaining is not None
+    return limit is not None or remaining is not None
 
 
 def _told(unit: Unit, group: _Group, dialect: Dialect, headers: Mapping[str, str]) -> Told:
-    reset = group.reset
-    resets_in = None if reset is None else seconds_until(reset, headers)
+    """What a group says, of which a limit or what is left of it is known."""
+    limit, remaining, reset, per = group.limit, group.remaining, group.reset, group.per
+    text = f"{group.over}: {remaining:.15g}" if limit is None else f"{group.name}: {limit:.15g}"
+    if reset is None:
+        per = dialect.per.get(unit) if per is None else per
+        return Told("header", unit, per, limit, remaining, text=text)
+    form, seconds = reset.form, reset.seconds
     triple = None
-    if (
-        reset is not None
-        and group.limit is not None
-        and group.remaining is not None
-        and reset.form in {"duration", "fraction"}
-    ):
+    if limit is not None and remaining is not None and form in {"duration", "fraction"}:
         # Whole seconds are how windows with a fixed end are written, and too coarse to tell anything by.
-        triple = Triple(group.limit, group.remaining, reset.seconds, reset.grain)
-    per = group.per if group.per is not None else _per(unit, triple, reset, dialect)
+        triple = Triple(limit, remaining, seconds, reset.grain)
+    if per is None:
+        per = _per(unit, triple, DURATIONS if dialect is GENERAL and form == "duration" else dialect)
+    resets_in = seconds_until(reset, headers) if form == "instant" else seconds
     window: Window | None = None
     tz = None
-    if per is not None and reset is not None:
-        seconds = SECONDS[per] if isinstance(per, str) else per
-        if triple is not None and triple.is_bucket(seconds):
+    if per is not None:
+        length = SECONDS[per] if isinstance(per, str) else per
+        if triple is not None and triple.is_bucket(length):
             window = "bucket"
-        elif reset.form == "instant" and per in {"hour", "day"} and reset.seconds % seconds == 0:
+        elif form == "instant" and per in {"hour", "day"} and seconds % length == 0:
             window, tz = "calendar", "UTC"  # on the stroke: one in thousands would be by chance
-    text = _evidence(group)
-    return Told("header", unit, per, group.limit, group.remaining, resets_in=resets_in, window=window, tz=tz, text=text)
+    return Told("header", unit, per, limit, remaining, resets_in=resets_in, window=window, tz=tz, text=text)
 
 
-def _per(unit: Unit, triple: Triple | None, reset: Reset | None, dialect: Dialect) -> Per:
+def _per(unit: Unit, triple: Triple | None, dialect: Dialect) -> Per:
     """The period of a limit whose headers do not name it."""
-    if dialect is GENERAL and reset is not None and reset.form == "duration":
-        dialect = DURATIONS
     usual = dialect.per.get(unit)
     if triple is None or not triple.is_telling():
         return usual
@@ -227,12 +249,6 @@ def _per(unit: Unit, triple: Triple | None, reset: Reset | None, dialect: Dialec
     # What the triple speaks against is not assumed: a window of a minute is back within the minute.
     fits = usual is not None and unit not in dialect.buckets and triple.reset <= SECONDS[usual] * 1.02
     return usual if fits else None
-
-
-def _evidence(group: _Group) -> str:
-    if group.limit is None:
-        return f"{group.over}: {group.remaining:.15g}"
-    return f"{group.name}: {group.limit:.15g}"
 
 
 def _distinct(told: Iterable[Told]) -> list[Told]:

@@ -17,8 +17,8 @@ Figures that cannot be are passed over: nothing here raises, and no change carri
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from rotor_core._demand import Demand
 from rotor_core._ledger import Block, Change, Correct, Drop, Hold, Lesson, LimitRecord, Told, Used
@@ -58,8 +58,7 @@ _TIMED: Final[frozenset[Unit]] = frozenset({"requests", "tokens", "input_tokens"
 _ANSWERS: Final[frozenset[Unit]] = frozenset({"tokens", "output_tokens"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """The call that is being settled. `at`: when it was sent. `records`: what its subject is held to, over time.
 
     `promised_at`: when that instant was promised, where it was to come; what was learned since could not move it.
@@ -92,7 +91,9 @@ def learn(call: Call, told: Sequence[Told], trail: Trail, now: float) -> list[Ch
     waited_out = unnamed is not None and unnamed.retry_in is not None and any(r.declared for r in call.records)
     if unnamed is not None and not named and not waited_out:
         reading.refused_without_figure(unnamed, told)
-    reading.changes.extend(_probes(reading.records.values(), trail, now))
+    for record in reading.records.values():
+        if record.raise_at is not None and record.raise_at <= now:
+            reading.changes.append(Hold(guess.probed(record, trail, now)))
     return reading.changes
 
 
@@ -144,7 +145,8 @@ class _Reading:
     def read(self, told: Told) -> None:
         """One limit that the answer told of."""
         unit, limit, remaining = told.unit or "requests", told.limit, told.remaining
-        if unit not in _TIMED or seconds_of(told.per) is None:
+        seconds = seconds_of(told.per)
+        if unit not in _TIMED or seconds is None:
             return
         if limit is not None and not 1 <= limit < _UNLIMITED:
             if limit == 0 and told.refused:
@@ -152,7 +154,7 @@ class _Reading:
             return
         if remaining is not None and not 0 <= remaining <= (_UNLIMITED if limit is None else limit):
             remaining = None
-        record = self._matching(told, unit, limit)
+        record = self._matching(told, unit, limit, seconds)
         if record is not None:
             if limit is not None:
                 record = self._corrected(record, told, limit)
@@ -163,24 +165,29 @@ class _Reading:
         if record is not None and told.refused and limit is not None:
             self._block(record, told)
 
-    def _matching(self, told: Told, unit: Unit, limit: float | None) -> LimitRecord | None:
-        """The record that an answer speaks of: of that unit and period, whatever kind its window is."""
+    def _matching(self, told: Told, unit: Unit, limit: float | None, seconds: float | None) -> LimitRecord | None:
+        """The record that an answer speaks of: of that unit and period, whatever kind its window is. `seconds`: of a period that is told."""
         per = told.per
         if per is None:
             if limit is None:
                 mine = [record for record in self.records.values() if record.limit.unit == unit]
                 return mine[0] if len(mine) == 1 else None
             per = period_told(told, unit, limit, self.records.values(), self.trail, self.call.at)
-        seconds, found = seconds_of(per), list[LimitRecord]()
+            seconds = seconds_of(per)
+        first: LimitRecord | None = None
+        others: list[LimitRecord] | None = None
         for record in self.records.values():
             held = record.declared or record.limit  # a guess may have stretched what was declared
             if held.unit == unit and (held.per == per or held.seconds == seconds):
-                found.append(record)
-        if len(found) > 1:
-            found = self._single(found, limit)
-        return found[0] if found else None
+                if first is None:
+                    first = record
+                elif others is None:
+                    others = [first, record]
+                else:
+                    others.append(record)
+        return first if others is None else self._single(others, limit)
 
-    def _single(self, found: list[LimitRecord], limit: float | None) -> list[LimitRecord]:
+    def _single(self, found: list[LimitRecord], limit: float | None) -> LimitRecord:
         """Of several records for one limit: what was learned before it was declared gives way; then the nearest."""
         declared = [record for record in found if record.declared is not None]
         if declared:
@@ -189,7 +196,7 @@ class _Reading:
                     self.changes.append(Drop(record.key))
                     del self.records[record.key]
         chosen = declared or found
-        return chosen if limit is None else [min(chosen, key=lambda record: abs(record.limit.value - limit))]
+        return chosen[0] if limit is None else min(chosen, key=lambda record: abs(record.limit.value - limit))
 
     def _corrected(self, record: LimitRecord, told: Told, value: float) -> LimitRecord:
         """A record after its limit was told."""
@@ -336,7 +343,8 @@ class _Reading:
             left = other.remaining
             if left is None or other.unit is None or unit not in (None, other.unit) or not 0 <= left < _UNLIMITED:
                 continue
-            record = self._matching(other, other.unit, other.limit) if other.unit in _TIMED else None
+            seconds = seconds_of(other.per)
+            record = self._matching(other, other.unit, other.limit, seconds) if other.unit in _TIMED else None
             if record is not None and left < self._amount(record.limit):
                 return record
         return None

@@ -16,7 +16,6 @@ from rotor_core._state.kinships import Kinships
 
 if TYPE_CHECKING:
     from rotor_core.stores._book import Book
-    from rotor_core.stores._meters import Meter
     from rotor_core.stores._open import Open
 
 
@@ -32,9 +31,10 @@ class Kindred:
     def took(self, known: Open, amounts: Sequence[float], sign: int = 1) -> None:
         """Note a call of ours; with `sign` -1, that it was not counted."""
         for meter, amount in zip(known.meters, amounts, strict=True):
-            family = self.families.get(meter.key)
+            key = meter.key
+            family = self.families.get(key)
             if family is not None and amount:
-                self.kinships.took(family, quota_of(meter.key), known.at, sign * amount)
+                self.kinships.took(family, quota_of(key), known.at, sign * amount)
 
     def told(self, known: Open, wanted: Sequence[Correct], now: float) -> list[Kin]:
         """Compare a provider's figures, before they are made ours; what is found."""
@@ -44,11 +44,18 @@ class Kindred:
         quota, origin = quota_of(known.subject), _origin(known.entry.option)
         used = {correct.key: correct.used for correct in wanted}
         for i, meter in enumerate(known.meters):
-            if meter.key not in used or quota_of(meter.key) != quota:
+            key = meter.key
+            if key not in used:
                 continue
-            self._know(meter, origin, now)
-            beyond = used[meter.key] - known.taken[i][0] + known.corrected[i]
-            pair = self.kinships.told(self.families[meter.key], quota, known.at, beyond)
+            whose, _, rest = key.partition("|")
+            if whose != quota:
+                continue
+            family = f"{origin}|{rest}|{meter.limit.value:g}"
+            if self.families.get(key) != family:  # from now on
+                self.families[key] = family
+                self.kinships.counts(family, quota, now)
+            beyond = used[key] - known.taken[i][0] + known.corrected[i]
+            pair = self.kinships.told(family, quota, known.at, beyond)
             if pair is not None:
                 limit = meter.limit
                 found.append(
@@ -58,13 +65,6 @@ class Kindred:
                     )
                 )
         return found
-
-    def _know(self, meter: Meter, origin: str, now: float) -> None:
-        """Know a limit by its family, from now on."""
-        family = f"{origin}|{meter.key.partition('|')[2]}|{meter.limit.value:g}"
-        if self.families.get(meter.key) != family:
-            self.families[meter.key] = family
-            self.kinships.counts(family, quota_of(meter.key), now)
 
     def forget(self, quota: str) -> None:
         self.kinships.forget(quota)
@@ -120,4 +120,4 @@ def merge(book: Book, quota: str, other: str, now: float) -> None:
 
 def _origin(option: Option) -> str:
     """The provider: the widest scope at which somebody told us to rest."""
-    return [scope for scope in option.scopes if not scope.startswith(HEALTH)][-1]
+    return next(scope for scope in reversed(option.scopes) if not scope.startswith(HEALTH))

@@ -32,7 +32,8 @@ def learned(shelf: Shelf, known: Open, used: Used, told: Sequence[Told], now: fl
             subject, known.at, known.reservation.demand, used, records_of(shelf, known), known.reservation.asked_at
         )
         changes = learn(call, told, trail, now)
-        return changes if used.requests == 0 else [*passed(call.records, trail), *changes]
+        over = () if used.requests == 0 else passed(call.records, trail)
+        return [*over, *changes] if over else changes
     for key in shelf.learned.get(subject, ()):
         record = shelf.meters[key].record
         if record.limit.source == "guess":
@@ -57,7 +58,7 @@ def corrections(
     shelf: Shelf, known: Open, actual: list[float], changes: Sequence[Change], now: float
 ) -> dict[str, float]:
     """Put the provider's figures into what the call is settled as; by how much, by key."""
-    wanted = [change for change in changes if isinstance(change, Correct)]
+    wanted = [change for change in changes if type(change) is Correct]
     if not wanted:
         return {}
     for correct in wanted:
@@ -78,6 +79,8 @@ def teach(shelf: Shelf, subject: str, changes: Sequence[Change], now: float) -> 
     lessons: list[Lesson] = []
     for change in changes:
         match change:
+            case Correct():  # as nearly all are
+                pass
             case Hold(record, past):
                 meter = shelf.meters.get(record.key)
                 lesson = lesson_of(change, None if meter is None else meter.record, subject)
@@ -91,6 +94,4 @@ def teach(shelf: Shelf, subject: str, changes: Sequence[Change], now: float) -> 
             case Block(key, amount, until):
                 shelf.note("block", key, amount, until, now)
                 shelf.block(key, amount, until, now)
-            case Correct():
-                pass
     return lessons
