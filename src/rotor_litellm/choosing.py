@@ -109,6 +109,9 @@ def choice(
 def work_of(table: Table, asked: Wanted, max_wait: float | None) -> Work:
     """The request made ready."""
     engine, patience = table.engine, None
+    catalog = engine.catalog
+    if max_wait is not None and max_wait == catalog.policy.max_wait_for_free:  # so it is where there are fallbacks
+        catalog, max_wait = table.hasty, None
     if asked.options:
         said = dict(asked.options)
         patience = said.pop("max_wait", None)
@@ -121,7 +124,7 @@ def work_of(table: Table, asked: Wanted, max_wait: float | None) -> Work:
         )
     else:
         options = _unsaid(table.pool)
-    work = prepare(engine.next_id(), asked.request, options, engine.catalog, engine.planner, engine.calibration)
+    work = prepare(engine.next_id(), asked.request, options, catalog, engine.planner, engine.calibration)
     if max_wait is not None or patience is not None:
         longest = min(w for w in (max_wait, patience, work.max_wait) if w is not None)
         if longest != work.max_wait:

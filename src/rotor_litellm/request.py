@@ -149,19 +149,14 @@ def is_call(kwargs: Mapping[str, Any] | None) -> bool:
     return False
 
 
-class Attempt(NamedTuple):
-    """What tells one attempt of a request from its others, and from those of other requests: whose, how many hops and retries on."""
-
-    trace: object
-    hops: object
-    retries: object
-    litellm_retries: object
+Attempt = tuple[object, object, object, object]
+"""What tells one attempt of a request from its others, and from those of other requests: whose, how many hops and retries on."""
 
 
 def attempt_of(kwargs: Mapping[str, Any]) -> Attempt:
     """Which attempt of which request this is."""
     one, other = kwargs.get("metadata"), kwargs.get("litellm_metadata")
-    return Attempt(
+    return (
         kwargs.get("litellm_trace_id"),
         kwargs.get("fallback_depth"),
         None if one is None else _retries(one),
@@ -175,4 +170,5 @@ def _retries(bucket: object) -> object:
 
 def is_first(mark: Attempt) -> bool:
     """Whether a request begins here: neither a retry nor a fallback of one."""
-    return not (mark.hops or mark.retries or mark.litellm_retries)
+    _, hops, retries, litellm_retries = mark
+    return not (hops or retries or litellm_retries)

@@ -42,12 +42,16 @@ Written = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Candidates as the engine knows them. `entries`: by deployment. `whole`: they are all that the pool has."""
+    """Candidates as the engine knows them. `entries`: by deployment. `whole`: they are all that the pool has.
+
+    `hasty`: the engine's catalog for whoever waits no longer than a free seat is worth waiting for.
+    """
 
     engine: Engine
     pool: str
     entries: Mapping[str, Written]
     whole: bool
+    hasty: Catalog
 
     @property
     def ports(self) -> Ports:
@@ -86,6 +90,7 @@ class Roster:
         self._extras: dict[str, _Seated] = {}
         self._tables: dict[tuple[int, ...], tuple[Sequence[Written], Table]] = {}
         self.engine = self._made(None)
+        self._hasty = _hasty(self.engine.catalog)
         self.rotor = Rotor(self.engine, None)
 
     def refreshed(self, entries: Sequence[Written]) -> Engine:
@@ -185,10 +190,11 @@ class Roster:
         if pool not in known:
             seats = tuple(seat for group in groups for seat in known[group].seats)
             known[pool] = Pool(pool, seats)  # type: ignore[index]  # pyright: ignore[reportIndexIssue]  a roster's pools are a dict of its own
-        return Table(self.engine, pool, entries, len(entries) == len(known[pool].seats))
+        return Table(self.engine, pool, entries, len(entries) == len(known[pool].seats), self._hasty)
 
     def _renew(self) -> None:
         self.engine = self._made(self.engine)
+        self._hasty = _hasty(self.engine.catalog)
         self.rotor = Rotor(self.engine, None)
 
     def _made(self, before: Engine | None) -> Engine:
@@ -208,6 +214,12 @@ class Roster:
         )
         adapters: dict[str, Any] = {ADAPTER: Unused()}
         return Engine(catalog, self._plugins, adapters=adapters, before=before)
+
+
+def _hasty(catalog: Catalog) -> Catalog:
+    """The same, with the shorter wait. Its pools are that catalog's own, those that are made later included."""
+    policy = catalog.policy
+    return replace(catalog, policy=replace(policy, max_wait=min(policy.max_wait, policy.max_wait_for_free)))
 
 
 def _seats(seated: Mapping[str, _Seated]) -> dict[str, tuple[str, int]]:

@@ -31,7 +31,7 @@ class _Names(dict[str, str | None]):
 
     def __missing__(self, title: str) -> str | None:
         name = title[len(_PREFIX) :].lower() if str(title).startswith(_PREFIX) else None
-        if len(self) < _MOST_NAMES and len(title) <= _LONGEST_NAME:
+        if len(self) < _MOST_NAMES and len(str(title)) <= _LONGEST_NAME:
             self[title] = name
         return name
 

@@ -132,7 +132,10 @@ def current(said: object) -> Held | None:
     """What is held in this context for a call to the deployment that LiteLLM names in these arguments (`model_info`)."""
     trail = CURRENT.get()
     held = trail.held if trail is not None else None
-    return held if held is not None and not held.over and held.shown == named_in(said) else None
+    if held is None or held.over:
+        return None
+    info: object = said.get("model_info") if is_mapping(said) else None
+    return held if is_mapping(info) and info.get("id") == held.shown else None
 
 
 def named_in(said: object) -> object:

@@ -16,7 +16,7 @@ Figures that cannot be are passed over: nothing here raises, and no change carri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -91,9 +91,7 @@ def learn(call: Call, told: Sequence[Told], trail: Trail, now: float) -> list[Ch
     waited_out = unnamed is not None and unnamed.retry_in is not None and any(r.declared for r in call.records)
     if unnamed is not None and not named and not waited_out:
         reading.refused_without_figure(unnamed, told)
-    for record in reading.records.values():
-        if record.raise_at is not None and record.raise_at <= now:
-            reading.changes.append(Hold(guess.probed(record, trail, now)))
+    reading.changes += probe(reading.records.values(), trail, now)
     return reading.changes
 
 
@@ -109,9 +107,9 @@ def passed(records: Iterable[LimitRecord], trail: Trail) -> list[Change]:
     return found
 
 
-def probe(records: Sequence[LimitRecord], trail: Trail, now: float) -> list[Change]:
+def probe(records: Iterable[LimitRecord], trail: Trail, now: float) -> list[Change]:
     """The changes that are due though nothing was told: of guesses whose `raise_at` has come."""
-    return list(_probes(records, trail, now))
+    return [Hold(guess.probed(r, trail, now)) for r in records if r.raise_at is not None and r.raise_at <= now]
 
 
 def lesson_of(change: Change, before: LimitRecord | None, subject: str = "") -> Lesson | None:
@@ -122,12 +120,6 @@ def lesson_of(change: Change, before: LimitRecord | None, subject: str = "") -> 
     if before is not None and replace(before.limit, source=record.limit.source) == record.limit:
         return None
     return Lesson(subject, record.key, None if before is None else before.limit.value, record.limit, record.evidence)
-
-
-def _probes(records: Iterable[LimitRecord], trail: Trail, now: float) -> Iterator[Change]:
-    for record in records:
-        if record.raise_at is not None and record.raise_at <= now:
-            yield Hold(guess.probed(record, trail, now))
 
 
 class _Reading:
@@ -175,17 +167,15 @@ class _Reading:
             per = period_told(told, unit, limit, self.records.values(), self.trail, self.call.at)
             seconds = seconds_of(per)
         first: LimitRecord | None = None
-        others: list[LimitRecord] | None = None
+        several: list[LimitRecord] = []
         for record in self.records.values():
             held = record.declared or record.limit  # a guess may have stretched what was declared
             if held.unit == unit and (held.per == per or held.seconds == seconds):
                 if first is None:
                     first = record
-                elif others is None:
-                    others = [first, record]
                 else:
-                    others.append(record)
-        return first if others is None else self._single(others, limit)
+                    several = [*(several or [first]), record]
+        return self._single(several, limit) if several else first
 
     def _single(self, found: list[LimitRecord], limit: float | None) -> LimitRecord:
         """Of several records for one limit: what was learned before it was declared gives way; then the nearest."""

@@ -45,10 +45,8 @@ class Kindred:
         used = {correct.key: correct.used for correct in wanted}
         for i, meter in enumerate(known.meters):
             key = meter.key
-            if key not in used:
-                continue
             whose, _, rest = key.partition("|")
-            if whose != quota:
+            if key not in used or whose != quota:
                 continue
             family = f"{origin}|{rest}|{meter.limit.value:g}"
             if self.families.get(key) != family:  # from now on
