@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rotor_core._model import Limit
@@ -21,16 +21,14 @@ class Guards:
 
     delay: float = 0.025
     edge: float = 0.150
+    slip: float = field(init=False, repr=False, compare=False)
+    """A dispatch no later than this after its instant is what the guard is for, and moves no charge."""
+    soon: float = field(init=False, repr=False, compare=False)
+    """An instant within so many seconds counts as now."""
 
-    @property
-    def slip(self) -> float:
-        """A dispatch no later than this after its instant is what the guard is for, and moves no charge."""
-        return self.delay / 5
-
-    @property
-    def soon(self) -> float:
-        """An instant within so many seconds counts as now."""
-        return max(0.020, self.delay)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slip", self.delay / 5)
+        object.__setattr__(self, "soon", max(0.020, self.delay))
 
 
 class Window(Protocol):

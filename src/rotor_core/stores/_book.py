@@ -104,9 +104,11 @@ class Book:
             if expired is not None and expired.reservation.expires_at <= now:
                 self.end(reservation_id, now)
                 serve(self, expired, now)
-        for key in self.shelf.expired(now):
-            self.note("drop", key, now)
-            self.shelf.drop(key, now)
+        expiring = self.shelf.expiring
+        if expiring and expiring[0][0] <= now:
+            for key in self.shelf.expired(now):
+                self.note("drop", key, now)
+                self.shelf.drop(key, now)
         if self.holding:
             for waiter in self.queue:
                 if waiter.held and waiter.held_until <= now:
@@ -267,7 +269,7 @@ class Book:
         by = now + self.guards.soon
         if ask.deadline is not None and ask.deadline < by:
             by = ask.deadline
-        waiting = self.queue.waiting_for(ask.plan) if len(self.queue) else 0
+        waiting = self.queue.waiting_for(ask.plan) if self.queue.by_id else 0
         return Want(ask, now, by, self.shelf.rests, waiting, len(self.open))
 
     def take(self, ask: Ask, want: Want, entry: Entry, at: float, asked_at: float) -> Reservation:

@@ -27,20 +27,20 @@ HELD: Final = 2.0
 
 def serve(book: Book, freed: Open, now: float) -> None:
     """Choose again for those in the queue, in order, over their whole plans, while there is something to be had."""
-    if len(book.queue):
+    if book.queue.by_id:
         keys = {meter.key for meter in freed.meters} | {gate.key for gate in freed.gates}
         _serve_keys(book, keys, list(freed.gates), now)
 
 
 def serve_gates(book: Book, gates: list[Gate], now: float) -> None:
     """The same for slots that nobody has come for."""
-    if gates and len(book.queue):
+    if gates and book.queue.by_id:
         _serve_keys(book, {gate.key for gate in gates}, gates, now)
 
 
 def serve_options(book: Book, options: Sequence[Option], now: float) -> None:
     """The same where options may have been opened altogether."""
-    if len(book.queue):
+    if book.queue.by_id:
         drawn = [holder for option in options for holders in book.shelf.of(option, now) for holder in holders]
         _serve_keys(book, {holder.key for holder in drawn}, [h for h in drawn if isinstance(h, Gate)], now)
 

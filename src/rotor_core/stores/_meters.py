@@ -54,28 +54,20 @@ ARRIVAL: Final = 0.2
 
 
 class Meter(Holder):
-    """A limit with a period, and its window. `record` says where the limit comes from.
+    """A limit with a period, and its window. `record` says where the limit comes from; `key` and `limit` are its own.
 
     `flying`: amounts of calls that were sent and are not settled. `coming`: of grants that are not due yet. `corrected`:
     the sum of what a provider's own figures added to or took from our count. `watched`: a provider tells such figures.
     """
 
-    __slots__ = ("coming", "corrected", "flying", "record", "watched", "window")
+    __slots__ = ("coming", "corrected", "flying", "key", "limit", "record", "watched", "window")
 
     def __init__(self, record: LimitRecord, guards: Guards, now: float) -> None:
         super().__init__()
-        self.record = record
+        self.record, self.key, self.limit = record, record.key, record.limit
         self.window: Window = window_for(record.limit, guards, now)
         self.flying = self.coming = self.corrected = 0.0
         self.watched = record.limit.unit != "usd"
-
-    @property
-    def key(self) -> str:
-        return self.record.key
-
-    @property
-    def limit(self) -> Limit:
-        return self.record.limit
 
     def opens_at(self, now: float, amount: float) -> float:
         return self.window.earliest(now, now, amount)
@@ -90,8 +82,8 @@ class Meter(Holder):
 
     def change_to(self, record: LimitRecord, guards: Guards, now: float) -> None:
         """Count by another limit from now on; what is taken stays taken."""
-        old, limit = self.record.limit, record.limit
-        self.record = record
+        old, limit = self.limit, record.limit
+        self.record, self.key, self.limit = record, record.key, limit
         if isinstance(self.window, Rolling) and limit.window == "rolling":
             self.window.stretch(limit.seconds)
             self.window.resize(now, limit.value)

@@ -49,24 +49,24 @@ class Waiter:
 
 
 class Queue:
-    """Waiters by id, and in order by plan (None: those of other processes)."""
+    """Waiters by id, and in order by plan (None: those of other processes). `by_id`: to look at."""
 
-    __slots__ = ("_lines", "_number", "_priorities", "_waiters")
+    __slots__ = ("_lines", "_number", "_priorities", "by_id")
 
     def __init__(self) -> None:
         self._number = 0
-        self._waiters: dict[str, Waiter] = {}
+        self.by_id: dict[str, Waiter] = {}
         self._lines: dict[Plan | None, list[tuple[Place, Waiter]]] = {}
         self._priorities: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return len(self.by_id)
 
     def __iter__(self) -> Iterator[Waiter]:
-        return iter(list(self._waiters.values()))
+        return iter(list(self.by_id.values()))
 
     def get(self, ask_id: str) -> Waiter | None:
-        return self._waiters.get(ask_id)
+        return self.by_id.get(ask_id)
 
     def waiting_for(self, plan: Plan) -> int:
         return len(self._lines.get(plan, ()))
@@ -77,13 +77,13 @@ class Queue:
     def add(self, ident: str, ask: Ask | None, asked_at: float, give_up_at: float, priority: int) -> Waiter:
         self._number += 1
         waiter = Waiter(ident, ask, asked_at, give_up_at, priority, self._number)
-        self._waiters[ident] = waiter
+        self.by_id[ident] = waiter
         self._priorities[priority] = self._priorities.get(priority, 0) + 1
         insort(self._lines.setdefault(ask.plan if ask else None, []), (waiter.place, waiter), key=_place)
         return waiter
 
     def remove(self, ask_id: str) -> Waiter | None:
-        waiter = self._waiters.pop(ask_id, None)
+        waiter = self.by_id.pop(ask_id, None)
         if waiter is not None:
             self._priorities[waiter.priority] -= 1
             if not self._priorities[waiter.priority]:
@@ -95,7 +95,7 @@ class Queue:
         """`waiter` has had its turn: those who came before it and were to go after it have been overtaken."""
         if len(self._priorities) < 2:
             return
-        for other in list(self._waiters.values()):
+        for other in list(self.by_id.values()):
             if other.number < waiter.number and other.place > waiter.place:
                 other.passed += 1
                 if other.passed == OVERTAKEN:

@@ -24,11 +24,11 @@ _log = logging.getLogger("rotor_core")
 class Shelf:
     """`changed`: the subjects whose options draw on other limits than before, in order. `note` is told what was made.
 
-    `stands`: which quota stands for another one, of those that turned out to be one.
+    `expiring`: when `expired` has something to say, the earliest first. `stands`: which quota stands for another one, of those that turned out to be one.
     """
 
     __slots__ = (
-        "_expiring", "changed", "gates", "guards", "learned", "meters", "note", "rests", "stands", "stats", "trails",
+        "changed", "expiring", "gates", "guards", "learned", "meters", "note", "rests", "stands", "stats", "trails",
     )  # fmt: skip
 
     def __init__(self, guards: Guards, note: Callable[..., None]) -> None:
@@ -41,7 +41,7 @@ class Shelf:
         self.trails: dict[str, Trail] = {}
         self.changed: list[str] = []
         self.stands: dict[str, str] = {}
-        self._expiring: list[tuple[float, str]] = []
+        self.expiring: list[tuple[float, str]] = []
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -123,11 +123,11 @@ class Shelf:
     def expires(self, record: LimitRecord) -> None:
         """Let a record be dropped in time."""
         if record.expires_at is not None:
-            heappush(self._expiring, (record.expires_at, record.key))
-            if len(self._expiring) > 2 * len(self.meters) + 64:
+            heappush(self.expiring, (record.expires_at, record.key))
+            if len(self.expiring) > 2 * len(self.meters) + 64:
                 held = (meter.record for meter in self.meters.values())
-                self._expiring = [(r.expires_at, r.key) for r in held if r.expires_at is not None]
-                heapify(self._expiring)
+                self.expiring = [(r.expires_at, r.key) for r in held if r.expires_at is not None]
+                heapify(self.expiring)
 
     def drop(self, key: str, now: float) -> None:
         """What was learned of a limit is no longer believed."""
@@ -155,8 +155,8 @@ class Shelf:
 
     def expired(self, now: float) -> Iterator[str]:
         """The keys of learned limits that are due to be dropped."""
-        while self._expiring and self._expiring[0][0] <= now:
-            _, key = heappop(self._expiring)
+        while self.expiring and self.expiring[0][0] <= now:
+            _, key = heappop(self.expiring)
             meter = self.meters.get(key)
             if meter is not None and meter.record.expires_at is not None and meter.record.expires_at <= now:
                 yield key
