@@ -88,7 +88,8 @@ def rotor_rankings() -> Iterable[Ranking]:
     """Orders over candidates, to be named by `policy.ranking`. Since 0.1.
 
     A score is given a `Standing`. One whose `on_trial` is true has never answered and is being asked now: Rotor's own
-    rankings let it stand behind the others of its tier.
+    rankings let it stand behind the others of its tier. Who is alone in a tier is first whatever its score, and is not
+    scored again and again.
 
     @hookimpl
     def rotor_rankings():
