@@ -200,12 +200,13 @@ def kept(progress: Progress, story: Flow[T]) -> Flow[T]:
 
 def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
     """Give back what was taken for a call that is not made, or that nobody waits for any more."""
-    yield from finish(reservation_id, NOTHING_SAID)
     try:
+        yield from finish(reservation_id, NOTHING_SAID)
         yield from settle_as(reservation_id, used)
     except (Exception, GeneratorExit):
         raise
-    except BaseException:  # cut off once more: a second settle changes nothing
+    except BaseException:  # cut off once more: saying it a second time changes nothing
+        yield from finish(reservation_id, NOTHING_SAID)
         yield from settle_as(reservation_id, used)
         raise
 

@@ -74,7 +74,6 @@ def answered(
     cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
     progress.owed.pop(reservation.id, None)
     progress.note(Attempt(number, deployment.id, started, seconds))
-    progress.errors.clear()  # each has the frames that raised it, and they have this: a circle for garbage collection
     why = decision(work, deployment.id, number, progress.waited)
     yield from emit(
         events.Answered(

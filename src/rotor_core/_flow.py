@@ -38,7 +38,7 @@ def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
         if work.hedge and may_hedge(work, progress):
             result = yield from hedged(work, progress, reservation, request)
             if result is not None:
-                return result
+                return _over(progress, result)
             continue
         started = progress.sent_at
         try:
@@ -47,7 +47,15 @@ def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
         except ProviderError as error:
             yield from failed(work, progress, reservation, started, error)
         else:
-            return (yield from answered(work, progress, reservation, started, answer.usage, answer.headers, answer))
+            headers = answer.headers
+            result = yield from answered(work, progress, reservation, started, answer.usage, headers, answer)
+            return _over(progress, result)
+
+
+def _over(progress: Progress, result: Result) -> Result:
+    """The attempts tell what failed before. Its errors have the frames that raised them, which have this: a circle, unless it is cut."""
+    progress.errors.clear()
+    return result
 
 
 def stream(work: Work, request: Request) -> Flow[Result]:
@@ -79,19 +87,18 @@ def _stream(work: Work, request: Request, progress: Progress) -> Flow[Result]:
             cut = _no_continuation(reservation, error)
             progress.exclude.add(reservation.deployment)
         else:
-            return (
-                yield from answered(
-                    work,
-                    progress,
-                    reservation,
-                    started,
-                    seen.usage,
-                    seen.headers,
-                    first_chunk=first - started,
-                    silence=silence,
-                    continued=seen.breaks,
-                )
+            result = yield from answered(
+                work,
+                progress,
+                reservation,
+                started,
+                seen.usage,
+                seen.headers,
+                first_chunk=first - started,
+                silence=silence,
+                continued=seen.breaks,
             )
+            return _over(progress, result)
         if seen.committed:
             yield from record(work, progress, reservation, started, cut)
             yield from _may_continue(work, request, progress, reservation, cut, seen)

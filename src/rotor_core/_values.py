@@ -3,11 +3,13 @@
 A frozen dataclass sets each field with a call of `object.__setattr__`. A request makes some fifty values of five fields,
 and would spend a tenth of its time on that. `quick` gives such a class an `__init__` that fills an instance with plain
 assignments, as one of a twin class with the same slots that is not frozen, and hands it out as what it is. Nobody sees
-it before: what comes out is as frozen, compares, copies and prints as before.
+it before: what comes out is as frozen, compares, copies and prints as before. A class derived from it is made in the
+usual way.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from typing import Any, Final, TypeVar
@@ -34,18 +36,20 @@ def quick(cls: type[T]) -> type[T]:
         cls.__bases__,
         {"__slots__": made.__slots__, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__},
     )
-    known: dict[str, Any] = {"_become": _BECOME, "_frozen": cls, "_twin": twin, "_missing": MISSING}
+    usual = made.__init__
+    known: dict[str, Any] = {"_become": _BECOME, "_frozen": cls, "_twin": twin, "_usual": usual, "_missing": MISSING}
     scope: dict[str, Any] = {}
-    exec(_source(found, known), known, scope)  # noqa: S102  as `dataclasses` does: the source is of the fields' names alone
-    init = scope["__init__"]
-    init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", made.__init__.__annotations__
+    source = _source(found, known)
+    exec(source, vars(sys.modules[cls.__module__]), scope)  # noqa: S102  as `dataclasses` does: it is of the fields' names alone
+    init = scope["_made"](**known)
+    init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", usual.__annotations__
     made.__init__ = init
     return cls
 
 
 def _source(found: tuple[Field[Any], ...], known: dict[str, Any]) -> str:
-    """The text of `__init__`; defaults and factories are put into `known`, where it finds them."""
-    arguments, lines = ["self"], ["    _become(self, _twin)"]
+    """The text of a function of `known` that makes `__init__`; defaults and factories are put there for it."""
+    arguments, values = ["self"], list[str]()
     for one in found:
         name, value = one.name, one.name
         if one.default is not MISSING:
@@ -57,5 +61,16 @@ def _source(found: tuple[Field[Any], ...], known: dict[str, Any]) -> str:
             value = f"_make_{name}() if {name} is _missing else {name}"
         else:
             arguments.append(name)
-        lines.append(f"    self.{name} = {value}")
-    return "\n".join([f"def __init__({', '.join(arguments)}):", *lines, "    _become(self, _frozen)"])
+        values.append(value)
+    return "\n".join(
+        [
+            f"def _made({', '.join(known)}):",
+            f"    def __init__({', '.join(arguments)}):",
+            "        if self.__class__ is not _frozen:",
+            f"            return _usual(self, {', '.join(values)})",
+            "        _become(self, _twin)",
+            *(f"        self.{one.name} = {value}" for one, value in zip(found, values, strict=True)),
+            "        _become(self, _frozen)",
+            "    return __init__",
+        ]
+    )

@@ -41,6 +41,6 @@ def _way(kind: type, name: str) -> Literal["key", "attribute", "field"]:
         return "key"
     if not issubclass(kind, BaseModel):
         return "attribute"
-    own = kind.__mro__[: kind.__mro__.index(BaseModel)]
+    own = [one for one in kind.__mro__ if one not in (BaseModel, object)]
     special = any(not {name, "__getattr__", "__getattribute__"}.isdisjoint(vars(one)) for one in own)
     return "attribute" if special or hasattr(BaseModel, name) else "field"

@@ -426,3 +426,13 @@ def test_in_the_last_resort_whoever_is_dead_is_asked_after_everybody_else():
     script.play(run(desperate(A, B), REQUEST))
 
     assert asks(script) == [set(), {"a/m#1"}, set()]
+
+
+def test_who_is_interrupted_again_while_giving_back_gives_back_all_the_same():
+    script = Script({c.Reserve: [reservation()], c.Call: KeyboardInterrupt(), c.Finish: [KeyboardInterrupt(), ()]})
+
+    with pytest.raises(KeyboardInterrupt):
+        script.play(run(work(A, B), REQUEST))
+
+    assert len(script.of(c.Finish)) == 2
+    assert len(script.of(c.Settle)) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import typing
 from dataclasses import FrozenInstanceError, dataclass, field, replace
 from typing import Any
 
@@ -79,6 +80,36 @@ def test_each_has_a_default_of_its_own_where_a_factory_makes_it():
 
     assert first.kept == second.kept == []
     assert first.kept is not second.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Further(Quick):
+    last: int = 0
+
+
+class Methodical(Quick):
+    __slots__ = ()
+
+    def loud(self) -> str:
+        return self.name.upper()
+
+
+class Open(Quick):
+    def __init__(self, name: str) -> None:
+        super().__init__(1.0, name)
+
+
+def test_who_is_derived_from_it_is_what_it_says():
+    assert Further(1.0, "one", last=3) == Further(1.0, "one", (), [], "", 3)
+    assert Methodical(1.0, "one").loud() == "ONE"
+    assert type(Open("one")) is Open
+    assert Open("one").kept == []
+    with pytest.raises(FrozenInstanceError):
+        Methodical(1.0, "one").name = "other"  # type: ignore[misc]
+
+
+def test_its_arguments_can_be_asked_for_their_types():
+    assert typing.get_type_hints(_outcome.Answer.__init__)["usage"] == _outcome.Usage | None
 
 
 def test_arguments_are_named_as_the_fields_are():

@@ -157,8 +157,8 @@ def left_soon(strategy: rotor_litellm.RotorStrategy, seconds: float = 5.0) -> di
 def expire(strategy: rotor_litellm.RotorStrategy, *, for_good: bool = False) -> dict[str, int]:
     """What is still held when every lease is over: the ledger's clock goes on by that much, and back unless `for_good`."""
     store: Any = strategy.rotor._live.store
-    clock = store.now
-    store.now = store._turn._clock = lambda: clock() + LEASE
+    clock = store._clock
+    store._clock = store._turn._clock = lambda: clock() + LEASE
     try:
         with suppress(litellm.RateLimitError):
             sweep()
@@ -166,4 +166,4 @@ def expire(strategy: rotor_litellm.RotorStrategy, *, for_good: bool = False) -> 
         return left(strategy)
     finally:
         if not for_good:
-            store.now = store._turn._clock = clock
+            store._clock = store._turn._clock = clock

@@ -33,6 +33,16 @@ class Asking(Plain):
         return f"asked for {name}"
 
 
+class Aside:
+    @property
+    def beside(self) -> str:
+        return "beside"
+
+
+class Mixed(BaseModel, Aside):
+    usage: int = 1
+
+
 class Mapped(Mapping[str, int]):
     def __getitem__(self, key: str) -> int:
         return {"usage": 3}[key]
@@ -62,6 +72,7 @@ HIDDEN._hidden["x"] = 1
         (Open.model_validate({"usage": 2, "more": 3}), "_hidden", {}),
         (Made(), "made", "of 1"),
         (Asking(), "else", "asked for else"),
+        (Mixed(), "beside", "beside"),
         (Plain(), "model_fields_set", set()),
         (Plain.__new__(Plain), "usage", None),
         (SimpleNamespace(usage=1), "usage", 1),

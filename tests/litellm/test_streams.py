@@ -87,8 +87,8 @@ def test_how_long_a_first_chunk_took_is_no_matter_of_the_stores_clock(box: Sandb
     r = router(entry(box, "one", rotor=free()))
     strategy = rotor_litellm.install(r)
     store = strategy.rotor._live.store
-    ahead, now = 3600.0, store.now  # type: ignore[attr-defined]
-    monkeypatch.setattr(store, "now", lambda: now() + ahead)
+    ahead, now = 3600.0, store._clock  # type: ignore[attr-defined]
+    monkeypatch.setattr(store, "_clock", lambda: now() + ahead)
     monkeypatch.setattr(store._turn, "_clock", lambda: now() + ahead)  # type: ignore[attr-defined]
 
     assert list(r.completion(model="lab", messages=HELLO, max_tokens=5, **USAGE))
