@@ -79,10 +79,12 @@ class Entry:
 
     def room(self, now: float) -> float:
         """The smallest fraction left over its limits, 1 where there are none."""
+        if not self.holders:
+            return 1.0
         left = [meter.window.headroom(now) for meter in self.meters]
         if self.gates:
             left += [gate.slots.headroom() for gate in self.gates]
-        return min(left, default=1.0)
+        return min(left)
 
     def changes(self) -> int:
         """How often anything that it draws on has changed, by whomever."""
@@ -221,19 +223,22 @@ class TierIndex:
             self._lower_floors(now)
         if self.has_due(want.by):
             self._wake(want.by, now)
+        count = len(self.entries)
         for entry in self.stale:
             entry.stale = False
-            self._rescore(entry, now)
+            if count > 1:  # one alone is first whatever its score
+                self._rescore(entry, now)
         self.stale.clear()
-        count = len(self.entries)
-        for _ in range(min(HAND, count) if count > 1 else 0):
+        if count == 1:
+            return
+        for _ in range(min(HAND, count)):
             entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
             if now - entry.scored_at >= self._fresh or entry.changes() != entry.seen:
                 self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
-        if entry.group is None and len(self.entries) > 1:  # one alone is first whatever its score
+        if entry.group is None:
             old = entry.score
             if self._score(entry, now):
                 del self.ready[bisect_left(self.ready, (-old, entry.order))]
