@@ -79,12 +79,10 @@ class Entry:
 
     def room(self, now: float) -> float:
         """The smallest fraction left over its limits, 1 where there are none."""
-        if not self.holders:
-            return 1.0
         left = [meter.window.headroom(now) for meter in self.meters]
         if self.gates:
             left += [gate.slots.headroom() for gate in self.gates]
-        return min(left)
+        return min(left, default=1.0)
 
     def changes(self) -> int:
         """How often anything that it draws on has changed, by whomever."""
@@ -223,22 +221,19 @@ class TierIndex:
             self._lower_floors(now)
         if self.has_due(want.by):
             self._wake(want.by, now)
-        count = len(self.entries)
         for entry in self.stale:
             entry.stale = False
-            if count > 1:  # one alone is first whatever its score
-                self._rescore(entry, now)
+            self._rescore(entry, now)
         self.stale.clear()
-        if count == 1:
-            return
-        for _ in range(min(HAND, count)):
+        count = len(self.entries)
+        for _ in range(min(HAND, count) if count > 1 else 0):
             entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
             if now - entry.scored_at >= self._fresh or entry.changes() != entry.seen:
                 self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
-        if entry.group is None:
+        if entry.group is None and len(self.entries) > 1:  # one alone is first whatever its score
             old = entry.score
             if self._score(entry, now):
                 del self.ready[bisect_left(self.ready, (-old, entry.order))]
