@@ -19,19 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from rotor_core import _events as events
-from rotor_core._commands import (
-    Flow,
-    barred,
-    begin,
-    dispatched,
-    emit,
-    finish,
-    now,
-    redeem,
-    reserve,
-    settle_as,
-    sleep_until,
-)
+from rotor_core._commands import NOW, Barred, Begin, Dispatched, Emit, Finish, Flow, Redeem, Reserve, Settle, Sleep
 from rotor_core._demand import Demand
 from rotor_core._errors import NoCandidates, ProviderError
 from rotor_core._health import NO_GUARDS, Bar, Ending, Guards
@@ -74,7 +62,8 @@ NOTHING_SAID: Final = Ending(None)
 class Work:
     """One request, made ready: what it takes, where it may go, how long it may last. `static`: who was out from the start.
 
-    `regardless`: makes the plan that is followed when nobody that is well can serve; None: there is no other.
+    `regardless`: makes the plan that is followed when nobody that is well can serve; None: there is no other. `heard`:
+    whether anybody listens to how it goes; how attempts end is told in any case, as it is counted.
     """
 
     id: str
@@ -92,6 +81,7 @@ class Work:
     regardless: Callable[[], Plan] | None = None
     stream_break: str = "raise"
     hedge: bool = False
+    heard: bool = True
 
 
 def _none() -> list[Any]:
@@ -166,15 +156,19 @@ def seat(work: Work, progress: Progress) -> Flow[Reservation]:
         forced = bool(last)
         ask, withheld = yield from _asking(work, progress, plan, last[0] if forced else None)
         progress.owed[ask.id] = NOTHING_USED
-        grant = yield from _granted(work, progress, ask)
-        if isinstance(grant, Reservation) and (yield from _sendable(work, progress, grant, forced=forced)):
-            progress.owed[ask.id] = AS_RESERVED
-            return grant
+        grant: Grant = yield Reserve(ask)
+        if isinstance(grant, Ticket):
+            grant = yield from _called(work, progress, ask, grant)
         if isinstance(grant, Reservation):
-            yield from settle_as(ask.id, NOTHING_USED)
-        del progress.owed[ask.id]
-        if isinstance(grant, Reservation):
+            if grant.wait > SOON:
+                yield from _exhausted(work, progress, grant.asked_at, grant.at, {})
+            if (yield from _sendable(work, progress, grant, forced=forced)):
+                progress.owed[ask.id] = AS_RESERVED
+                return grant
+            yield Settle(ask.id, NOTHING_USED)
+            del progress.owed[ask.id]
             continue
+        del progress.owed[ask.id]
         if forced:
             del last[0]
             if not last:
@@ -201,13 +195,13 @@ def kept(progress: Progress, story: Flow[T]) -> Flow[T]:
 def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
     """Give back what was taken for a call that is not made, or that nobody waits for any more."""
     try:
-        yield from finish(reservation_id, NOTHING_SAID)
-        yield from settle_as(reservation_id, used)
+        yield Finish(reservation_id, NOTHING_SAID, 0.0)
+        yield Settle(reservation_id, used)
     except (Exception, GeneratorExit):
         raise
     except BaseException:  # cut off once more: saying it a second time changes nothing
-        yield from finish(reservation_id, NOTHING_SAID)
-        yield from settle_as(reservation_id, used)
+        yield Finish(reservation_id, NOTHING_SAID, 0.0)
+        yield Settle(reservation_id, used)
         raise
 
 
@@ -225,7 +219,8 @@ _WITHHELD: Final = Withheld()
 def _last_resorts(work: Work, progress: Progress) -> Flow[list[frozenset[str]]]:
     """Whom to leave out when all are asked: first those that are failing or have failed this request, then these, then nobody."""
     failed = frozenset(progress.avoid)
-    unwell = yield from barred(work.plan, strictly=True)
+    answer: tuple[float, Bar] = yield Barred(work.plan, strictly=True)
+    _, unwell = answer
     return list(dict.fromkeys((unwell.dead | failed, failed, frozenset[str]())))
 
 
@@ -233,18 +228,17 @@ def _asking(work: Work, progress: Progress, plan: Plan, without: frozenset[str] 
     """What to ask for next, and whom that leaves out for the moment. `without`: only these, though others be unwell."""
     wait = max(0.0, work.max_wait - progress.waited)
     withheld = _WITHHELD
-    if progress.latest is None and work.deadline is not None:
-        share, most = TIME_FOR_IT
-        left = work.deadline - (yield from now())
-        progress.latest = work.deadline - max(0.0, min(share * left, most))
     if without is not None:
         withheld = Withheld(without)
     else:
-        bar = yield from barred(plan)
+        answer: tuple[float, Bar] = yield Barred(plan)
+        at, bar = answer
+        if progress.latest is None and work.deadline is not None:
+            share, most = TIME_FOR_IT
+            progress.latest = work.deadline - max(0.0, min(share * (work.deadline - at), most))
         if not progress.asked:
             progress.wary |= bar.last
         if bar.options or progress.avoid or progress.wary:
-            at = yield from now()
             withheld, wait = _withheld(progress, bar, at, wait)
     progress.asked += 1
     exclude = withheld.options.union(progress.exclude) if progress.exclude else withheld.options
@@ -281,8 +275,9 @@ def _bided(work: Work, progress: Progress, withheld: Withheld, refusal: Refusal)
     if withheld.until > at:
         if withheld.until > at + SOON:
             yield from _exhausted(work, progress, at, withheld.until, {})
-        yield from sleep_until(withheld.until)
-        waited = max(0.0, (yield from now()) - at)
+        yield Sleep(withheld.until)
+        now: float = yield NOW
+        waited = max(0.0, now - at)
         progress.waited += waited
         progress.bided += waited
     return True
@@ -296,48 +291,54 @@ def _guessed(withheld: Withheld, refusal: Refusal) -> bool:
 
 def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: bool) -> Flow[bool]:
     """Sleep until the grant is due. False: it may not be sent, as it no longer holds or health has no place for it now."""
-    at = yield from _due(grant)
-    progress.waited += max(0.0, (at or (yield from now())) - grant.asked_at)
-    if at is None:
-        return False
-    guards = yield from begin(grant, forced=forced, streamed=progress.streamed)
+    trusted = grant.at <= grant.asked_at
+    while True:
+        if not trusted and not (yield from _due(grant)):
+            now: float = yield NOW
+            progress.waited += max(0.0, now - grant.asked_at)
+            return False
+        begun: tuple[float, Guards | None] = yield Begin(grant, forced, progress.streamed)
+        at, guards = begun
+        if guards is None or not trusted or at - grant.at <= LATE:
+            break
+        trusted = False  # it was long in coming
+        yield Finish(grant.id, NOTHING_SAID, at)
+    progress.waited += max(0.0, at - grant.asked_at)
     if guards is None:
         return False
-    progress.guards, progress.sent_at = guards, at
-    yield from _announce(work, progress, grant, at)
+    progress.guards, progress.sent_at, progress.waits = guards, at, False
+    if work.heard:
+        yield from _announce(work, progress, grant, at)
     return True
 
 
-def _due(reservation: Reservation) -> Flow[float | None]:
-    """Sleep until the grant is due, and again where it was exchanged for a later instant meanwhile.
+def _due(reservation: Reservation) -> Flow[bool]:
+    """Sleep until the grant is due, and again where it was exchanged for a later instant meanwhile; whether it holds then.
 
-    Returns what time it is then, or None where it no longer holds. Lateness is what was overslept, not what the ledger
-    took to answer: asked again it would take as long, for ever.
+    Lateness is what was overslept, not what the ledger took to answer: asked again it would take as long, for ever.
     """
-    due = reservation.at
-    waits = due > reservation.asked_at
-    if not waits and (at := (yield from now())) - due <= LATE:
-        return at
+    due, waits = reservation.at, reservation.at > reservation.asked_at
     while True:
         if waits:
-            yield from sleep_until(due)
-            if (yield from now()) - due > LATE:
-                return None
-        answer = yield from dispatched(reservation)  # which lets its charges count from now
-        at = yield from now()
-        if answer is None or answer <= at:
-            return None if answer is None else at
+            yield Sleep(due)
+            at: float = yield NOW
+            if at - due > LATE:
+                return False
+        answer: float | None = yield Dispatched(reservation)  # which lets its charges count from now
+        if answer is None:
+            return False
+        at = yield NOW
+        if answer <= at:
+            return True
         due, waits = answer, True
 
 
-def _granted(work: Work, progress: Progress, ask: Ask) -> Flow[Reservation | Refusal]:
-    grant: Grant = yield from reserve(ask)
-    if isinstance(grant, Ticket):
-        yield from _exhausted(work, progress, grant.asked_at, None, {})
+def _called(work: Work, progress: Progress, ask: Ask, ticket: Ticket) -> Flow[Reservation | Refusal]:
+    """Wait in line."""
+    yield from _exhausted(work, progress, ticket.asked_at, None, {})
+    grant: Grant = ticket
     while isinstance(grant, Ticket):
-        grant = yield from redeem(ask, grant)
-    if isinstance(grant, Reservation) and grant.wait > SOON:
-        yield from _exhausted(work, progress, grant.asked_at, grant.at, {})
+        grant = yield Redeem(ask, grant)
     return grant
 
 
@@ -366,25 +367,24 @@ def _exhausted(
     reason = refused or (
         "every seat is taken; waiting for one" if retry_at is None else "no capacity yet; waiting for it"
     )
-    yield from emit(events.Exhausted(at, work.id, work.pool, progress.number, bool(refused), reason, retry_at, reasons))
+    yield Emit(events.Exhausted(at, work.id, work.pool, progress.number, bool(refused), reason, retry_at, reasons))
 
 
 def _announce(work: Work, progress: Progress, reservation: Reservation, at: float) -> Flow[None]:
     """Say who was chosen, and first what changed: a recovery, a rotation."""
-    progress.waits = False
     to, number = reservation.deployment, progress.number
     waited = max(0.0, at - reservation.asked_at)
     if reservation.rested is not None or waited > SOON:
         why = reservation.rested or "capacity returned"
-        yield from emit(events.Recovered(at, work.id, work.pool, number, to, why, waited))
+        yield Emit(events.Recovered(at, work.id, work.pool, number, to, why, waited))
     if progress.attempts:
         last = progress.attempts[-1]
         if last.deployment != to or progress.continuing:
             why = last.failure.kind if last.failure else "unknown"
             rotated = events.Rotated(at, work.id, work.pool, number, to, last.deployment, why, progress.continuing)
-            yield from emit(rotated)
+            yield Emit(rotated)
     reason = decision(work, to, number, progress.waited)
-    yield from emit(events.Selected(at, work.id, work.pool, number, to, reason, reservation.at, progress.waited))
+    yield Emit(events.Selected(at, work.id, work.pool, number, to, reason, reservation.at, progress.waited))
 
 
 def decision(work: Work, chosen: str, number: int, waited: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from rotor_core import _commands as c
 from rotor_core import _racing
 from rotor_core._drive import UNDER_WAY
+from rotor_core._instant import INSTANT
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
@@ -146,18 +147,8 @@ async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
 
 
 _INSTANT: dict[type, Callable[[Any, Ports], Any]] = {
-    c.Now: lambda _, ports: ports.store.now(),
-    c.Draw: lambda _, ports: ports.random.random(),
-    c.Barred: lambda command, ports: ports.health.barred(command.plan, ports.store.now(), strictly=command.strictly),
-    c.Begin: lambda command, ports: ports.health.begin(
-        command.reservation, ports.store.now(), forced=command.forced, streamed=command.streamed
-    ),
-    c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
-    c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
-    c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
+    **INSTANT,
     c.Start: lambda command, ports: _racing.astart(_call(command.call, ports)),
-    c.Glance: lambda command, ports: ports.store.glance(command.options),
-    c.Emit: lambda command, ports: ports.emit(command.event),
 }
 
 _AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {

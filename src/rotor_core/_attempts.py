@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rotor_core import _events as events
 from rotor_core._acquire import SOON, Progress, Work, decision, seat
-from rotor_core._commands import Flow, barred, draw, emit, may_retry, now
+from rotor_core._commands import NOW, Emit, Flow, MayRetry, Retrial
 from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
 from rotor_core._health import Guards
@@ -67,15 +67,15 @@ def answered(
     first_chunk: float | None = None, silence: float | None = None, continued: int = 0, number: int | None = None,
 ) -> Flow[Result]:  # fmt: skip
     """Settle an attempt that was answered, and tell. `number`: the attempt's own, where one begun later ended before it."""
-    at = yield from now()
+    at: float = yield NOW
     deployment = work.deployments[reservation.deployment]
     number, seconds = number or progress.number, at - started
     outcome = Outcome(usage, None, seconds, headers=headers, first_chunk=first_chunk, silence=silence)
-    cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    cost = yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number, at=at)
     progress.owed.pop(reservation.id, None)
     progress.note(Attempt(number, deployment.id, started, seconds))
     why = decision(work, deployment.id, number, progress.waited)
-    yield from emit(
+    yield Emit(
         events.Answered(
             at,
             work.id,
@@ -100,15 +100,15 @@ def record(
     number: int | None = None,
 ) -> Flow[None]:  # fmt: skip
     """Settle a failed attempt and write it down. `number` as for `answered`."""
-    at = yield from now()
+    at: float = yield NOW
     deployment, number = work.deployments[reservation.deployment], number or progress.number
     error.deployment = deployment.id
     # Where the caller's own hurry ended it, that is no reason to keep others away from there.
     hurried = work.deadline is not None and at >= work.deadline - SOON
     excused = hurried and error.failure.kind == "timeout" and error.request_sent
     outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers, excused=excused)
-    yield from emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
-    yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number)
+    yield Emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
+    yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number, at=at)
     progress.owed.pop(reservation.id, None)
     progress.note(Attempt(number, deployment.id, started, at - started, error.failure))
     progress.errors.append(error)
@@ -133,9 +133,10 @@ def goes_on(work: Work, progress: Progress, reservation: Reservation, error: Pro
         progress.exclude |= unfit_too(failed, work.deployments.values())
         return None
     if blame(error.failure) is not None:
-        if not (yield from may_retry()):
+        retrial: Retrial | None = yield MayRetry(work.plan)
+        if retrial is None:
             return "; it was not tried again, because too many requests fail at this moment"
-        yield from _keep_away(work, progress, reservation, error)
+        _keep_away(work, progress, reservation, error, retrial)
     action = REACTIONS[error.failure.kind].action
     if action == "elsewhere":
         progress.exclude.add(reservation.deployment)
@@ -147,14 +148,15 @@ def goes_on(work: Work, progress: Progress, reservation: Reservation, error: Pro
     return None
 
 
-def _keep_away(work: Work, progress: Progress, reservation: Reservation, error: ProviderError) -> Flow[None]:
+def _keep_away(
+    work: Work, progress: Progress, reservation: Reservation, error: ProviderError, retrial: Retrial
+) -> None:
     """Let others go first: whoever shares what failed, or is not well, after them; who failed not before its backoff is over."""
     failed, last = work.deployments[reservation.deployment], progress.attempts[-1]
     at = last.at + last.seconds
-    progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), (yield from draw()))
-    others = (work.deployments[option.id] for tier in work.plan.tiers for option in tier.options)
-    unwell = yield from barred(work.plan, strictly=True)
-    progress.wary = alike(failed, others, error.failure.kind).union(unwell.options, unwell.last)
+    progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), retrial.chance)
+    others = [work.deployments[option.id] for option in work.plan.options]
+    progress.wary = alike(failed, others, error.failure.kind).union(retrial.unwell.options, retrial.unwell.last)
 
 
 def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:

@@ -1,19 +1,20 @@
-"""What a flow may ask of its driver, each with a typed helper. A flow always says `yield from helper(...)`, never a bare yield.
+"""What a flow may ask of its driver: it yields one of these, and what it is sent for it is the answer that is told here.
 
-The kernel asks and never does: a driver answers by sending the result, or by throwing the error, into the flow. A request
-asks some twenty times, so what it asks with are tuples: frozen as any value, and a third of the price.
+The kernel asks and never does: a driver answers by sending the result, or by throwing the error, into the flow. Whoever
+asks writes the answer's type beside it (`at: float = yield NOW`). A request asks a dozen times, so what it asks with are
+tuples, frozen as any value at a third of the price, and nothing stands between the question and the driver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from rotor_core._errors import ProviderError
 from rotor_core._events import Event
-from rotor_core._health import Bar, Ending, Guards, Timeouts, Turn
-from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Plan, Reservation, Ticket, Told, Used
+from rotor_core._health import Bar, Ending, Timeouts
+from rotor_core._ledger import Ask, Option, Plan, Reservation, Ticket, Told, Used
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._request import Request
 
@@ -29,6 +30,8 @@ class Draw:
 
 
 class Reserve(NamedTuple):
+    """Capacity for a request. The answer is a `Grant`."""
+
     ask: Ask
 
 
@@ -46,7 +49,7 @@ class Dispatched(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """`latency`: seconds the call took, where it was answered. `told`: what it said of limits. Answered by lessons."""
+    """`latency`: seconds the call took, where it was answered. `told`: what it said of limits. The answer: what was learnt (`Sequence[Learnt]`)."""
 
     reservation_id: str
     used: Used
@@ -68,7 +71,7 @@ class Rest(NamedTuple):
 class Barred(NamedTuple):
     """Whom health keeps out of a plan at this moment: calls under way that are overdue, probes that are taken.
 
-    `strictly`: everybody who is not well, though there be a place for a probe: for who has been failed before.
+    The answer: the instant, and the `Bar`. `strictly`: everybody who is not well, though there be a place for a probe: for who has been failed before.
     """
 
     plan: Plan
@@ -76,7 +79,7 @@ class Barred(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """An attempt is about to be sent. The answer: how long it can take, or None where health has no place for it now.
+    """An attempt is about to be sent. The answer: the instant, and how long it can take (`Guards`); None where health has no place for it now.
 
     `forced`: there is a place. `streamed`: the answer comes in pieces. Whoever was let in says `Finish`, however it ends.
     """
@@ -93,19 +96,28 @@ class Flowing(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """An attempt is over. The answer: breakers that turned because of it, or of calls that have become overdue since."""
+    """An attempt is over, since `at`. The answer: breakers that turned because of it, or of calls that have become overdue since (`Sequence[Turn]`)."""
 
     reservation_id: str
     ending: Ending
+    at: float
 
 
-@dataclass(frozen=True, slots=True)
-class MayRetry:
-    """Whether the engine's retry budget has room for one retry more; if so it is taken."""
+class MayRetry(NamedTuple):
+    """Whether the engine's retry budget has room for one retry more; if so it is taken. The answer: a `Retrial`, or None."""
+
+    plan: Plan
+
+
+class Retrial(NamedTuple):
+    """One retry more. `chance`: a number from [0, 1) of the engine's own source, for its backoff. `unwell`: who in the plan is, strictly."""
+
+    chance: float
+    unwell: Bar
 
 
 class Call(NamedTuple):
-    """The whole exchange with one provider. `timeout` in seconds."""
+    """The whole exchange with one provider. `timeout` in seconds. The answer is its `Answer`; it raises `ProviderError`."""
 
     reservation: Reservation
     request: Request
@@ -147,13 +159,16 @@ class CallOff(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """How options stand, as the store last saw them (see `Store.glance`)."""
+    """How options stand, as the store last saw them (see `Store.glance`). The answer: an `OptionReading` each."""
 
     options: Sequence[Option]
 
 
 class Open(NamedTuple):
-    """Begin a stream and have its first chunk with content: until here a failure can still be hidden from the caller."""
+    """Begin a stream and have its first chunk with content: until here a failure can still be hidden from the caller.
+
+    The answer is `Opened`.
+    """
 
     reservation: Reservation
     request: Request
@@ -208,117 +223,5 @@ T = TypeVar("T")
 Flow = Generator[Command, Any, T]
 """A flow yields commands and returns its result."""
 
-_NOW = Now()
-_DRAW = Draw()
-_MAY_RETRY = MayRetry()
-
-
-def now() -> Flow[float]:
-    result: float = yield _NOW
-    return result
-
-
-def draw() -> Flow[float]:
-    result: float = yield _DRAW
-    return result
-
-
-def reserve(ask: Ask) -> Flow[Grant]:
-    result: Grant = yield Reserve(ask)
-    return result
-
-
-def redeem(ask: Ask, ticket: Ticket) -> Flow[Grant]:
-    result: Grant = yield Redeem(ask, ticket)
-    return result
-
-
-def dispatched(reservation: Reservation) -> Flow[float | None]:
-    result: float | None = yield Dispatched(reservation)
-    return result
-
-
-def settle_as(
-    reservation_id: str, used: Used, latency: float | None = None, told: tuple[Told, ...] = ()
-) -> Flow[Sequence[Learnt]]:
-    result: Sequence[Learnt] = yield Settle(reservation_id, used, latency, told)
-    return result
-
-
-def rest(scope: str, until: float, reason: str) -> Flow[None]:
-    yield Rest(scope, until, reason)
-
-
-def call(reservation: Reservation, request: Request, timeout: float) -> Flow[Answer]:
-    result: Answer = yield Call(reservation, request, timeout)
-    return result
-
-
-def start(reservation: Reservation, request: Request, timeout: float) -> Flow[Pending]:
-    result: Pending = yield Start(Call(reservation, request, timeout))
-    return result
-
-
-def race(pending: Sequence[Pending]) -> Flow[Over]:
-    result: Over = yield Race(tuple(pending))
-    return result
-
-
-def race_within(pending: Sequence[Pending], seconds: float) -> Flow[Over | None]:
-    result: Over | None = yield Race(tuple(pending), seconds)
-    return result
-
-
-def call_off(pending: Sequence[Pending]) -> Flow[None]:
-    yield CallOff(tuple(pending))
-
-
-def glance(options: Sequence[Option]) -> Flow[Sequence[OptionReading]]:
-    result: Sequence[OptionReading] = yield Glance(options)
-    return result
-
-
-def barred(plan: Plan, *, strictly: bool = False) -> Flow[Bar]:
-    result: Bar = yield Barred(plan, strictly)
-    return result
-
-
-def begin(reservation: Reservation, *, forced: bool = False, streamed: bool = False) -> Flow[Guards | None]:
-    result: Guards | None = yield Begin(reservation, forced, streamed)
-    return result
-
-
-def flowing(reservation_id: str) -> Flow[None]:
-    yield Flowing(reservation_id)
-
-
-def finish(reservation_id: str, ending: Ending) -> Flow[Sequence[Turn]]:
-    result: Sequence[Turn] = yield Finish(reservation_id, ending)
-    return result
-
-
-def may_retry() -> Flow[bool]:
-    result: bool = yield _MAY_RETRY
-    return result
-
-
-def open_stream(reservation: Reservation, request: Request, timeouts: Timeouts) -> Flow[Opened]:
-    result: Opened = yield Open(reservation, request, timeouts)
-    return result
-
-
-def relay(opened: Opened, observe: Callable[[Chunk], Chunk]) -> Flow[float]:
-    result: float = yield Relay(opened, observe)
-    return result
-
-
-def deliver(chunk: Chunk) -> Flow[None]:
-    yield Deliver(chunk)
-
-
-def sleep_until(at: float) -> Flow[None]:
-    yield Sleep(at)
-
-
-def emit(event: Event) -> Flow[None]:
-    yield Emit(event)
+NOW: Final = Now()
+DRAW: Final = Draw()

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from rotor_core import _commands as c
 from rotor_core import _racing
+from rotor_core._instant import INSTANT
 from rotor_core._ledger import Grant
 from rotor_core._outcome import Answer, Chunk
 from rotor_core._ports import Ports
@@ -138,8 +139,7 @@ def _redeem(command: c.Redeem, ports: Ports) -> Grant:
 
 
 _ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
-    c.Now: lambda _, ports: ports.store.now(),
-    c.Draw: lambda _, ports: ports.random.random(),
+    **INSTANT,
     c.Reserve: lambda command, ports: ports.store.reserve(command.ask),
     c.Redeem: _redeem,
     c.Dispatched: lambda command, ports: ports.store.dispatched(command.reservation.id),
@@ -147,19 +147,10 @@ _ANSWERS: dict[type, Callable[[Any, Ports], Any]] = {
         command.reservation_id, command.used, command.latency, command.told
     ),
     c.Rest: lambda command, ports: ports.store.rest(command.scope, command.until, command.reason),
-    c.Barred: lambda command, ports: ports.health.barred(command.plan, ports.store.now(), strictly=command.strictly),
-    c.Begin: lambda command, ports: ports.health.begin(
-        command.reservation, ports.store.now(), forced=command.forced, streamed=command.streamed
-    ),
-    c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
-    c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, ports.store.now()),
-    c.MayRetry: lambda _, ports: ports.health.may_retry(ports.store.now()),
     c.Call: _call,
     c.Start: lambda command, ports: _racing.start(partial(_call, command.call, ports)),
     c.Race: lambda command, _: _racing.first_over(command.pending, command.within),
     c.CallOff: lambda command, _: _racing.call_off(command.pending),
-    c.Glance: lambda command, ports: ports.store.glance(command.options),
     c.Open: _open,
     c.Sleep: _sleep,
-    c.Emit: lambda command, ports: ports.emit(command.event),
 }

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from rotor_core._acquire import LATE, Progress, Work, acquire, decision, kept
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
-from rotor_core._commands import Flow, call, deliver, flowing, now, open_stream, relay
+from rotor_core._commands import NOW, Call, Deliver, Flow, Flowing, Open, Opened, Relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
 from rotor_core._hedge import hedged, may_hedge
 from rotor_core._ledger import Reservation
-from rotor_core._outcome import ABANDONED, Chunk, Failure, Usage
+from rotor_core._outcome import ABANDONED, Answer, Chunk, Failure, Usage
 from rotor_core._policy.continuation import AnotherAnswerError, Given, Seam, continued, demanded, joined, why_not
 from rotor_core._policy.patience import call_timeout, stream_timeouts
 from rotor_core._request import Request
@@ -43,7 +43,7 @@ def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
         started = progress.sent_at
         try:
             timeout = call_timeout(*patience(work, progress, reservation, started))
-            answer = yield from call(reservation, request, timeout)
+            answer: Answer = yield Call(reservation, request, timeout)
         except ProviderError as error:
             yield from failed(work, progress, reservation, started, error)
         else:
@@ -75,12 +75,12 @@ def _stream(work: Work, request: Request, progress: Progress) -> Flow[Result]:
         try:
             may = work.stream_break == "continue"
             timeouts = stream_timeouts(*patience(work, progress, reservation, started), continued=may)
-            opened = yield from open_stream(reservation, asked, timeouts)
-            yield from flowing(reservation.id)
-            first = yield from now()
-            silence = yield from relay(opened, seen.observe)
+            opened: Opened = yield Open(reservation, asked, timeouts)
+            yield Flowing(reservation.id)
+            first: float = yield NOW
+            silence: float = yield Relay(opened, seen.observe)
             if tail := seen.end():
-                yield from deliver(tail)
+                yield Deliver(tail)
         except ProviderError as error:
             cut = error
         except AnotherAnswerError as error:

@@ -14,7 +14,7 @@ Who fails while the other is still under way is a failed attempt like any other,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -23,27 +23,28 @@ from rotor_core import _events as events
 from rotor_core._acquire import NOTHING_SAID, Progress, Work, abandon, decision
 from rotor_core._attempts import Result, all_failed, answered, goes_on, patience, record
 from rotor_core._commands import (
+    NOW,
+    Barred,
+    Begin,
+    Call,
+    CallOff,
+    Emit,
+    Finish,
     Flow,
+    Glance,
+    MayRetry,
     Over,
     Pending,
-    barred,
-    begin,
-    call_off,
-    emit,
-    finish,
-    glance,
-    may_retry,
-    now,
-    race,
-    race_within,
-    reserve,
-    settle_as,
-    start,
-)
+    Race,
+    Reserve,
+    Retrial,
+    Settle,
+    Start,
+)  # fmt: skip
 from rotor_core._demand import Demand
 from rotor_core._errors import ProviderError, StoreError
-from rotor_core._health import Ending
-from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Option, OptionReading, Reservation
+from rotor_core._health import Bar, Ending, Guards, Turn
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Ask, Grant, Option, OptionReading, Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Failure, Usage
 from rotor_core._policy.next_step import alike
@@ -111,12 +112,13 @@ def _first_answer(
     late = progress.guards.hedge
     assert late is not None
     yield from _send(work, progress, contest.first, request)
-    over = yield from race_within(contest.pending(), late)
+    over: Over | None = yield Race(tuple(contest.pending()), late)
     if over is None:
         yield from _join(work, progress, contest, request)
     while contest.running:
         if over is None:
-            over = yield from race(contest.pending())
+            over = yield Race(tuple(contest.pending()))
+            assert over is not None
         runner, end = contest.runner(over), over.end
         if not isinstance(end, ProviderError):
             return runner, end
@@ -128,16 +130,21 @@ def _first_answer(
 
 
 def _send(work: Work, progress: Progress, runner: _Runner, request: Request) -> Flow[None]:
-    runner.started = yield from now()
+    started: float = yield NOW
+    runner.started = started
     guards, longest, left, attempt, _ = patience(work, progress, runner.reservation, runner.started)
     timeout = call_timeout(guards, longest, left, attempt, work.max_attempts - runner.number)
-    runner.pending = yield from start(runner.reservation, request, timeout)
+    pending: Pending = yield Start(Call(runner.reservation, request, timeout))
+    runner.pending = pending
 
 
 def _join(work: Work, progress: Progress, contest: _Contest, request: Request) -> Flow[None]:
     """Send a second call beside the first, where somebody has plenty for it."""
     chosen = yield from _with_plenty(work, progress, contest.first.reservation)
-    if not chosen or not (yield from may_retry()):
+    if not chosen:
+        return
+    retrial: Retrial | None = yield MayRetry(work.plan)
+    if retrial is None:
         return
     seat = yield from _seat(work, progress, contest.first, chosen)
     if seat is not None:
@@ -149,12 +156,13 @@ def _join(work: Work, progress: Progress, contest: _Contest, request: Request) -
 def _with_plenty(work: Work, progress: Progress, first: Reservation) -> Flow[Collection[str]]:
     """Who may join, by id; whoever shares nothing with the first that could make both slow, if there is anybody."""
     slow = work.deployments[first.deployment]
-    unwell = yield from barred(work.plan, strictly=True)
+    barred: tuple[float, Bar] = yield Barred(work.plan, strictly=True)
+    _, unwell = barred
     out = progress.exclude.union(progress.avoid, unwell.options, (slow.id,))
     options = [o for o in work.plan.options if o.id not in out and _no_dearer(work.deployments[o.id], slow)]
     if not options:
         return ()
-    readings = yield from glance(options)
+    readings: Sequence[OptionReading] = yield Glance(options)
     plenty = {
         o.id
         for o, reading in zip(options, readings, strict=True)
@@ -183,14 +191,16 @@ def _seat(work: Work, progress: Progress, first: _Runner, chosen: Collection[str
     others = frozenset(o.id for o in work.plan.options if o.id not in chosen)
     ask = Ask(f"{work.id}.{progress.asked}", work.plan, work.demand, work.deadline, 0.0, others, work.priority)
     try:
-        grant = yield from reserve(ask)
+        grant: Grant = yield Reserve(ask)
         if isinstance(grant, Reservation) and not grant.wait:
-            guards = yield from begin(grant)
+            begun: tuple[float, Guards | None] = yield Begin(grant)
+            at, guards = begun
             if guards is not None:
                 progress.guards = guards
-                yield from _announce(work, progress, first, grant)
+                if work.heard:
+                    yield from _announce(work, progress, first, grant, at)
                 return grant
-        yield from settle_as(ask.id, NOTHING_USED)
+        yield Settle(ask.id, NOTHING_USED)
     except StoreError:
         with suppress(StoreError):
             yield from abandon(ask.id, NOTHING_USED)
@@ -200,12 +210,12 @@ def _seat(work: Work, progress: Progress, first: _Runner, chosen: Collection[str
     return None
 
 
-def _announce(work: Work, progress: Progress, first: _Runner, grant: Reservation) -> Flow[None]:
-    at, to, number = (yield from now()), grant.deployment, first.number + 1
+def _announce(work: Work, progress: Progress, first: _Runner, grant: Reservation, at: float) -> Flow[None]:
+    to, number = grant.deployment, first.number + 1
     if grant.rested is not None:
-        yield from emit(events.Recovered(at, work.id, work.pool, number, to, grant.rested, 0.0))
+        yield Emit(events.Recovered(at, work.id, work.pool, number, to, grant.rested, 0.0))
     why = f"{decision(work, to, number, progress.waited)}; {_hedge(first, at)}"
-    yield from emit(events.Selected(at, work.id, work.pool, number, to, why, grant.at, progress.waited))
+    yield Emit(events.Selected(at, work.id, work.pool, number, to, why, grant.at, progress.waited))
 
 
 def _hedge(first: _Runner, at: float) -> str:
@@ -214,7 +224,7 @@ def _hedge(first: _Runner, at: float) -> str:
 
 def _won(work: Work, progress: Progress, contest: _Contest, winner: _Runner, answer: Answer) -> Flow[Result]:
     """Settle who answered as answered, then who did not."""
-    at = yield from now()
+    at: float = yield NOW
     first, second = contest.first, contest.second
     late = [runner for runner in contest.running if runner is not winner]
     failure = Failure("cancelled", message=f"called off, as {winner.reservation.deployment} answered first")
@@ -236,7 +246,8 @@ def _won(work: Work, progress: Progress, contest: _Contest, winner: _Runner, ans
 def _outrun(work: Work, first: _Runner, at: float, usage: Usage | None) -> Flow[None]:
     """Let health know that the first was too slow. `usage`: of the one that answered, for the first would have said as much."""
     tokens = usage.charged_output if usage else None
-    turns = yield from finish(first.reservation.id, Ending(None, at - first.started, output_tokens=tokens, outrun=True))
+    ending = Ending(None, at - first.started, output_tokens=tokens, outrun=True)
+    turns: Sequence[Turn] = yield Finish(first.reservation.id, ending, at)
     for turn in turns:
         deployment = work.deployments[first.reservation.deployment]
         yield from turned(deployment, first.reservation, turn, work.pool, first.number)
@@ -247,12 +258,12 @@ def _leave(contest: _Contest) -> Flow[None]:
     under_way = contest.pending()
     try:
         if under_way:
-            yield from call_off(under_way)
+            yield CallOff(tuple(under_way))
     finally:
         for runner in contest.running:
-            yield from finish(runner.reservation.id, NOTHING_SAID)
+            yield Finish(runner.reservation.id, NOTHING_SAID, 0.0)
         for runner in contest.running:
-            yield from settle_as(runner.reservation.id, AS_RESERVED)
+            yield Settle(runner.reservation.id, AS_RESERVED)
 
 
 def _go_on(work: Work, progress: Progress, contest: _Contest) -> Flow[None]:

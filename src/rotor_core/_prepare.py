@@ -51,8 +51,10 @@ def prepare(
     catalog: Catalog,
     planner: Planner,
     calibration: Calibration | None = None,
+    *,
+    heard: bool = True,
 ) -> Work:
-    """Make a request ready. `calibration`: what is known of answers' lengths.
+    """Make a request ready. `calibration`: what is known of answers' lengths. `heard`: whether anybody listens.
 
     Raises ConfigError for a pool or model that does not exist.
     """
@@ -89,6 +91,7 @@ def prepare(
         regardless=planned.regardless,
         stream_break=policy.stream_break,
         hedge=policy.hedge == "auto",
+        heard=heard,
     )
 
 

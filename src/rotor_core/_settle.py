@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rotor_core import _events as events
-from rotor_core._commands import Flow, draw, emit, finish, now, rest, settle_as
+from rotor_core._commands import DRAW, NOW, Emit, Finish, Flow, Rest, Settle
 from rotor_core._health import FAILING, Ending, Turn
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Kin, Learnt, Lesson, Reservation, Used
 from rotor_core._model import Deployment
@@ -17,26 +17,36 @@ from rotor_core._policy.told import told_by_refusal
 
 
 def settle(
-    deployment: Deployment, reservation: Reservation, outcome: Outcome, *, pool: str = "", attempt: int = 1
-) -> Flow[float | None]:
-    """Replace what was reserved by what was used, and put to rest whoever the failure speaks of. Return the cost in USD."""
+    deployment: Deployment, reservation: Reservation, outcome: Outcome, *,
+    pool: str = "", attempt: int = 1, at: float | None = None,
+) -> Flow[float | None]:  # fmt: skip
+    """Replace what was reserved by what was used, and put to rest whoever the failure speaks of. Return the cost in USD.
+
+    `at`: when it ended; None: now.
+    """
     failure, usage = outcome.failure, outcome.usage
     cost: float | None = None
-    for turn in (yield from finish(reservation.id, ending_of(outcome))):
+    if at is None:
+        at = yield NOW
+        assert at is not None
+    turns: Sequence[Turn] = yield Finish(reservation.id, ending_of(outcome), at)
+    for turn in turns:
         yield from turned(deployment, reservation, turn, pool, attempt)
+    lessons: Sequence[Learnt]
     told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
     if failure is not None:
         if outcome.excused:
-            yield from settle_as(reservation.id, AS_RESERVED)
+            yield Settle(reservation.id, AS_RESERVED)
             return None
         counted = outcome.sent and REACTIONS[failure.kind].counted
         told = told_by_refusal(deployment.provider.name, failure, outcome.headers, told)
         if told and deployment.limits is not None and not deployment.limits:
             # It is known to have no limits: a refusal that names none is the provider's own trouble, and no guess is made.
             told = tuple(one for one in told if one.limit is not None or not one.refused)
-        lessons = yield from settle_as(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
+        lessons = yield Settle(reservation.id, AS_RESERVED if counted else NOTHING_USED, None, told)
         taught = bool(lessons) and any(isinstance(x, Lesson) for x in lessons)
-        yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=taught)
+        if may_rest(failure):
+            yield from _put_to_rest(deployment, reservation, outcome, pool, attempt, taught=taught)
     elif usage is not None:
         cost = (
             deployment.price.cost(usage.charged_input, usage.charged_output, usage.cached_tokens)
@@ -44,9 +54,9 @@ def settle(
             else None
         )
         used = Used(1, usage.charged_input, usage.charged_output, cost)
-        lessons = yield from settle_as(reservation.id, used, outcome.seconds, told)
+        lessons = yield Settle(reservation.id, used, outcome.seconds, told)
     else:
-        lessons = yield from settle_as(reservation.id, AS_RESERVED, outcome.seconds or None, told)
+        lessons = yield Settle(reservation.id, AS_RESERVED, outcome.seconds or None, told)
     if lessons or odd:
         yield from _tell_lessons(deployment, reservation, lessons, odd, pool, attempt)
     return cost
@@ -65,18 +75,19 @@ def ending_of(outcome: Outcome) -> Ending:
 
 def turned(deployment: Deployment, reservation: Reservation, turn: Turn, pool: str, attempt: int) -> Flow[None]:
     """A breaker has turned: let all who share the ledger know, and whoever listens."""
-    at, request = (yield from now()), reservation.id.rpartition(".")[0]
+    at: float = yield NOW
+    request = reservation.id.rpartition(".")[0]
     if turn.until is not None:
-        yield from rest(turn.scope, turn.until, FAILING + turn.reason)
+        yield Rest(turn.scope, turn.until, FAILING + turn.reason)
         opened = events.BreakerOpened(
             at, request, pool, attempt, deployment.id, turn.scope, turn.until, turn.reason, turn.evidence
         )
-        yield from emit(opened)
+        yield Emit(opened)
         return
     if turn.before == "open":
-        yield from rest(turn.scope, 0.0, "")
+        yield Rest(turn.scope, 0.0, "")
     if turn.after == "closed":
-        yield from emit(events.BreakerClosed(at, request, pool, attempt, deployment.id, turn.scope, turn.evidence))
+        yield Emit(events.BreakerClosed(at, request, pool, attempt, deployment.id, turn.scope, turn.evidence))
 
 
 def _tell_lessons(
@@ -88,15 +99,15 @@ def _tell_lessons(
     attempt: int,
 ) -> Flow[None]:
     """Say which limits are held otherwise from now on, which quotas are one, and which headers cannot be true."""
-    at = yield from now()
+    at: float = yield NOW
     request = reservation.id.rpartition(".")[0]
     for lesson in lessons:
         if isinstance(lesson, Kin):
             kin = events.QuotaSuspected(at, request, pool, attempt, lesson.quotas, lesson.evidence)
-            yield from emit(kin)
+            yield Emit(kin)
             continue
         limit = lesson.limit
-        yield from emit(
+        yield Emit(
             events.LimitLearned(
                 at,
                 request,
@@ -113,7 +124,7 @@ def _tell_lessons(
             )
         )
     for line in odd:
-        yield from emit(events.HeaderDistrusted(at, request, pool, attempt, deployment.id, line))
+        yield Emit(events.HeaderDistrusted(at, request, pool, attempt, deployment.id, line))
 
 
 def _put_to_rest(
@@ -122,14 +133,14 @@ def _put_to_rest(
     """`taught`: a limit was learned from this failure, which holds others back from now on."""
     failure = outcome.failure
     assert failure is not None
-    chance = (yield from draw()) if may_rest(failure) else 0.0
+    chance: float = yield DRAW
     seconds = rest_seconds(failure, attempt, chance)
     if seconds and taught and failure.kind == "rate_limit" and failure.retry_after is None:
         seconds = min(seconds, LEAST_TOLD)
     if not seconds:
         return
-    at = yield from now()
+    at: float = yield NOW
     scope = scopes(deployment)[SCOPES.index(REACTIONS[failure.kind].scope)]
-    yield from rest(scope, at + seconds, failure.kind)
+    yield Rest(scope, at + seconds, failure.kind)
     request = reservation.id.rpartition(".")[0]
-    yield from emit(events.Rested(at, request, pool, attempt, deployment.id, scope, at + seconds, failure.kind))
+    yield Emit(events.Rested(at, request, pool, attempt, deployment.id, scope, at + seconds, failure.kind))

@@ -330,8 +330,9 @@ class Rotor:
             _refuse_unknown(options)
             options["deadline"] = _instant(options.get("deadline"), engine.store)
         work = prepare(
-            engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration
-        )
+            engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration,
+            heard=listen is not None or engine.hub.heard,
+        )  # fmt: skip
         return work, request, engine.ports if listen is None else _listening(engine.ports, listen)
 
 

@@ -124,7 +124,9 @@ def work_of(table: Table, asked: Wanted, max_wait: float | None) -> Work:
         )
     else:
         options = _unsaid(table.pool)
-    work = prepare(engine.next_id(), asked.request, options, catalog, engine.planner, engine.calibration)
+    work = prepare(
+        engine.next_id(), asked.request, options, catalog, engine.planner, engine.calibration, heard=engine.hub.heard
+    )
     if max_wait is not None or patience is not None:
         longest = min(w for w in (max_wait, patience, work.max_wait) if w is not None)
         if longest != work.max_wait:

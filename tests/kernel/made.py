@@ -121,13 +121,19 @@ class Script:
             return end.value
 
     def answer(self, command: Any) -> Any:
-        said = self.answers.get(type(command))
+        said = self.answers.get(type(command), _WELL.get(type(command)))
         if isinstance(said, list):
             said = said.pop(0)
         if isinstance(said, BaseException):
             raise said
         if callable(said):
-            return said(command)
+            said = said(command)
+            if not isinstance(command, (c.Barred, c.Begin, c.MayRetry)):
+                return said
+        if isinstance(command, (c.Barred, c.Begin)):
+            return self.at, said
+        if isinstance(command, c.MayRetry):
+            return self._retrial(command, said)
         if said is None and isinstance(command, c.Now):
             return self.at
         if said is None and isinstance(command, c.Dispatched):
@@ -136,14 +142,20 @@ class Script:
             return ()
         if said is None and isinstance(command, c.Draw):
             return 0.5
-        if type(command) in _WELL and type(command) not in self.answers:
-            return _WELL[type(command)]
         if isinstance(command, c.Sleep):
             self.at = max(self.at, command.until)
         if isinstance(command, c.Relay) and said is None:
             self.delivered += [command.observe(chunk) for chunk in command.opened.head]
             self.delivered += [command.observe(chunk) for chunk in command.opened.rest]
         return said
+
+    def _retrial(self, command: c.MayRetry, may: bool) -> c.Retrial | None:
+        """`Barred` as a function says who is unwell, `Draw` what the number is."""
+        if not may:
+            return None
+        barred = self.answers.get(c.Barred)
+        unwell = barred(c.Barred(command.plan, strictly=True)) if callable(barred) else NO_BAR
+        return c.Retrial(self.answer(c.DRAW), unwell)
 
     def of(self, kind: type) -> list[Any]:
         return [command for command in self.asked if isinstance(command, kind)]

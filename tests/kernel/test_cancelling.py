@@ -220,7 +220,7 @@ def test_an_interrupt_between_any_two_commands_leaves_nothing(driver: str):
     cut = 0
     while True:
         cut, rotor = cut + 1, engine()
-        work, request, ports = rotor._begin("hi", None, {})
+        work, request, ports = rotor._begin("hi", lambda event: None, {})
         interrupting: list[Interrupting] = []
 
         def flow(story: Any) -> Any:

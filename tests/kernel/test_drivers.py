@@ -137,14 +137,14 @@ def pull(request):
 
 
 def ask_everything():
-    at = yield from c.now()
-    chance = yield from c.draw()
-    grant = yield from c.reserve("an ask")
-    assert (yield from c.dispatched(grant))
-    yield from c.rest("deployment:x", at + 1, "why")
-    yield from c.settle_as("r.1", NOTHING_USED, 0.5)
-    yield from c.emit("an event")
-    reply = yield from c.call(grant, REQUEST, 7.0)
+    at = yield c.NOW
+    chance = yield c.DRAW
+    grant = yield c.Reserve("an ask")
+    assert (yield c.Dispatched(grant))
+    yield c.Rest("deployment:x", at + 1, "why")
+    yield c.Settle("r.1", NOTHING_USED, 0.5)
+    yield c.Emit("an event")
+    reply = yield c.Call(grant, REQUEST, 7.0)
     return at, chance, reply.text
 
 
@@ -159,9 +159,9 @@ def test_every_command_finds_its_port(run):
 def test_an_error_in_an_answer_is_thrown_into_the_flow(run):
     def flow():
         try:
-            yield from c.call(reservation(), REQUEST, 1.0)
+            yield c.Call(reservation(), REQUEST, 1.0)
         except LookupError as error:
-            yield from c.settle_as("r.1", NOTHING_USED)
+            yield c.Settle("r.1", NOTHING_USED)
             return str(error)
 
     store = Store()
@@ -171,7 +171,7 @@ def test_an_error_in_an_answer_is_thrown_into_the_flow(run):
 
 def test_what_the_flow_raises_comes_out(run):
     def flow():
-        yield from c.now()
+        yield c.NOW
         raise ArithmeticError("wrong")
 
     with pytest.raises(ArithmeticError):
@@ -183,7 +183,7 @@ def test_a_sleep_lasts_until_its_instant_by_the_stores_clock(run):
     store.now = iter([100.0, 100.001, 100.002, 100.003]).__next__
 
     def flow():
-        yield from c.sleep_until(100.002)
+        yield c.Sleep(100.002)
         return "woken"
 
     assert run(flow(), ports(store)) == "woken"
@@ -196,7 +196,7 @@ def test_a_ticket_is_asked_for_again_when_it_is_called_from_any_thread(run):
 
     def flow():
         called.start()
-        return (yield from c.redeem("the ask", Ticket("r.1", 100.0, 160.0, 160.0)))
+        return (yield c.Redeem("the ask", Ticket("r.1", 100.0, 160.0, 160.0)))
 
     assert run(flow(), ports(store)) == reservation()
     called.join()
@@ -214,7 +214,7 @@ def test_a_ticket_is_asked_for_again_when_its_time_has_come(run):
     store = Store(reservation())
 
     def flow():
-        return (yield from c.redeem("the ask", Ticket("r.1", 100.0, 100.01, 160.0)))
+        return (yield c.Redeem("the ask", Ticket("r.1", 100.0, 100.01, 160.0)))
 
     assert run(flow(), ports(store)) == reservation()
 
@@ -223,7 +223,7 @@ async def test_a_call_for_a_waiter_whose_loop_is_gone_is_lost_quietly():
     store = Store(reservation())
 
     def flow():
-        return (yield from c.redeem("the ask", Ticket("r.1", 100.0, 100.0, 160.0)))
+        return (yield c.Redeem("the ask", Ticket("r.1", 100.0, 100.0, 160.0)))
 
     await asyncio.to_thread(lambda: asyncio.run(adrive(flow(), ports(store))))
     assert store.watching["r.1"]() is None
@@ -234,9 +234,9 @@ async def test_cancelling_a_task_reaches_the_flow_which_settles():
 
     def flow():
         try:
-            yield from c.sleep_until(10**9)
+            yield c.Sleep(10**9)
         except asyncio.CancelledError:
-            yield from c.settle_as("r.1", NOTHING_USED)
+            yield c.Settle("r.1", NOTHING_USED)
             raise
 
     task = asyncio.create_task(adrive(flow(), ports(store)))
@@ -248,13 +248,13 @@ async def test_cancelling_a_task_reaches_the_flow_which_settles():
 
 
 def streaming():
-    opened = yield from c.open_stream(reservation(), REQUEST, 1.0)
+    opened = yield c.Open(reservation(), REQUEST, 1.0)
     seen = []
     try:
-        yield from c.relay(opened, lambda chunk: seen.append(chunk.text) or chunk)
-        yield from c.deliver(Chunk("!"))
+        yield c.Relay(opened, lambda chunk: seen.append(chunk.text) or chunk)
+        yield c.Deliver(Chunk("!"))
     except BaseException as error:
-        yield from c.settle_as("r.1", type(error).__name__)
+        yield c.Settle("r.1", type(error).__name__)
         raise
     return seen
 
@@ -303,9 +303,9 @@ def test_an_error_while_relaying_is_thrown_into_the_flow(pull):
 def test_an_error_while_opening_is_thrown_into_the_flow(pull):
     def flow():
         try:
-            yield from c.open_stream(reservation(), REQUEST, 1.0)
+            yield c.Open(reservation(), REQUEST, 1.0)
         except ConnectionError:
-            yield from c.now()
+            yield c.NOW
         return "seen"
 
     def breaks():
@@ -318,9 +318,9 @@ def test_an_error_while_opening_is_thrown_into_the_flow(pull):
 def test_a_flow_that_swallows_its_abandonment_still_ends(pull):
     def flow():
         try:
-            yield from c.deliver(Chunk("x"))
+            yield c.Deliver(Chunk("x"))
         except c.Abandoned:
-            yield from c.now()
+            yield c.NOW
 
     assert len(pull(flow(), ports(), stop=1)) == 1
 

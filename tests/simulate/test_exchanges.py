@@ -177,15 +177,15 @@ def racing(world, *, within=None, then=()):
         ]
         pending = []
         for each in made:
-            pending.append((yield from c.start(each, Request(()), 30.0)))
+            pending.append((yield c.Start(c.Call(each, Request(()), 30.0))))
         if within is not None:
-            found.append((yield from c.race_within(pending, within)))
-        over = yield from c.race(pending)
+            found.append((yield c.Race(tuple(pending), within)))
+        over = yield c.Race(tuple(pending))
         found.append(over)
         rest = [p for p in pending if p is not over.pending]
         if then == "both":
-            found.append((yield from c.race(rest)))
-        yield from c.call_off(rest)
+            found.append((yield c.Race(tuple(rest))))
+        yield c.CallOff(tuple(rest))
         raise c.Abandoned
 
     from rotor_core.simulate.world import Running

@@ -36,9 +36,17 @@ class Hub:
                 left = list(self._listeners.get(name, ()))
                 if listener in left:
                     left.remove(listener)
-                self._listeners[name] = tuple(left)
+                if left:
+                    self._listeners[name] = tuple(left)
+                else:
+                    self._listeners.pop(name, None)
 
         return off
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self._listeners)
 
     def renew(self) -> None:
         """After a fork: another lock, the same listeners."""

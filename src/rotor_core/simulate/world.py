@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -18,9 +19,11 @@ from rotor_core._engine import Engine
 from rotor_core._errors import ProviderError, RotorError
 from rotor_core._events import Answered, Event
 from rotor_core._flow import Result, Work, run, stream
+from rotor_core._instant import INSTANT
 from rotor_core._model import Catalog
 from rotor_core._outcome import Chunk, Failure
 from rotor_core._policy.eligible import Need
+from rotor_core._ports import Ports
 from rotor_core._request import Request
 from rotor_core.plugins import installed
 from rotor_core.simulate.exchange import Exchange, whole
@@ -85,22 +88,15 @@ class World:
             c.Open: self._open,
             c.Relay: self._relay,
         }
-        store_, health = self.store, self.engine.health
+        store_, ports = self.store, replace(self.engine.ports, random=self._random)
         self._instant: dict[type, Callable[[Any], object]] = {
-            c.Now: lambda _: self.at,
-            c.Draw: lambda _: self._random.random(),
+            **{kind: partial(_at_once, answer, ports) for kind, answer in INSTANT.items()},
             c.Reserve: lambda command: store_.reserve(command.ask),
             c.Dispatched: lambda command: store_.dispatched(command.reservation.id),
             c.Settle: lambda command: store_.settle(
                 command.reservation_id, command.used, command.latency, command.told
             ),
             c.Rest: lambda command: store_.rest(command.scope, command.until, command.reason),
-            c.Barred: lambda command: health.barred(command.plan, self.at, strictly=command.strictly),
-            c.Begin: self._let_in,
-            c.Flowing: lambda command: health.flowing(command.reservation_id),
-            c.Finish: lambda command: health.finish(command.reservation_id, command.ending, self.at),
-            c.MayRetry: lambda _: health.may_retry(self.at),
-            c.Glance: lambda command: store_.glance(command.options),
         }
 
     @property
@@ -213,8 +209,11 @@ class World:
                 for each in pending:
                     each.exchange.leave(self.at)
                 return None
+            case c.Begin(_, forced, _):
+                self.report.panics += forced
             case _:
-                return self._instant[type(command)](command)
+                pass
+        return self._instant[type(command)](command)
 
     def _tell(self, running: Running, event: Event) -> None:
         told = self._told.get(running.id)
@@ -236,10 +235,6 @@ class World:
         report.late += running.arrival.patience is not None and seconds > running.arrival.patience
         if running.arrival.streamed and "".join(running.given) != whole(pieces(running.arrival)):
             report.garbled.append((int(running.id), "".join(running.given)))
-
-    def _let_in(self, command: c.Begin) -> object:
-        self.report.panics += command.forced
-        return self.engine.health.begin(command.reservation, self.at, forced=command.forced, streamed=command.streamed)
 
     def _exchange(self, running: Running, command: c.Call | c.Open) -> Exchange:
         reservation, request = command.reservation, command.request
@@ -348,6 +343,10 @@ class World:
             heard()
 
         self._at(self.at, first, timer)
+
+
+def _at_once(answer: Callable[[Any, Ports], object], ports: Ports, command: c.Command) -> object:
+    return answer(command, ports)
 
 
 def _no_end(exchange: Exchange) -> ProviderError:
