@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from rotor_core import _events as events
 from rotor_core._commands import NOW, Barred, Begin, Dispatched, Emit, Finish, Flow, Redeem, Reserve, Settle, Sleep
@@ -205,8 +205,7 @@ def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(NamedTuple):
     """Whom an ask leaves out though they may be asked later: `options`, and `until` when they are left out."""
 
     options: frozenset[str] = frozenset()
@@ -249,12 +248,12 @@ def _asking(work: Work, progress: Progress, plan: Plan, without: frozenset[str] 
 def _withheld(progress: Progress, bar: Bar, at: float, wait: float) -> tuple[Withheld, float]:
     """Whom to leave out at this instant, and how long to wait without them."""
     out, until = set(bar.options), bar.until
-    avoided = {name: end for name, end in progress.avoid.items() if end > at}
-    if avoided:
-        soonest = min(avoided.values())
-        until = soonest if until is None else min(until, soonest)
-        wait = min(wait, soonest - at)
-        out |= avoided.keys()
+    for name, end in progress.avoid.items():
+        if end > at:
+            out.add(name)
+            wait = min(wait, end - at)
+            if until is None or end < until:
+                until = end
     if progress.wary:
         out |= progress.wary
         progress.wary = set()

@@ -13,7 +13,7 @@ from rotor_core._acquire import SOON, Progress, Work, decision, seat
 from rotor_core._commands import NOW, Emit, Flow, MayRetry, Retrial
 from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
-from rotor_core._health import Guards
+from rotor_core._health import NO_BAR, Guards
 from rotor_core._ledger import Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
@@ -152,11 +152,12 @@ def _keep_away(
     work: Work, progress: Progress, reservation: Reservation, error: ProviderError, retrial: Retrial
 ) -> None:
     """Let others go first: whoever shares what failed, or is not well, after them; who failed not before its backoff is over."""
-    failed, last = work.deployments[reservation.deployment], progress.attempts[-1]
-    at = last.at + last.seconds
-    progress.avoid[failed.id] = at + backoff_seconds(len(progress.attempts), retrial.chance)
-    others = [work.deployments[option.id] for option in work.plan.options]
-    progress.wary = alike(failed, others, error.failure.kind).union(retrial.unwell.options, retrial.unwell.last)
+    deployments, attempts, unwell = work.deployments, progress.attempts, retrial.unwell
+    failed, last = deployments[reservation.deployment], attempts[-1]
+    progress.avoid[failed.id] = last.at + last.seconds + backoff_seconds(len(attempts), retrial.chance)
+    progress.wary = alike(failed, [deployments[option.id] for option in work.plan.options], error.failure.kind)
+    if unwell is not NO_BAR:
+        progress.wary.update(unwell.options, unwell.last)
 
 
 def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:

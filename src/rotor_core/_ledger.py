@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from rotor_core._demand import Demand
@@ -67,10 +67,11 @@ class Plan:
 
     tiers: tuple[Tier, ...]
     score: Score
+    options: tuple[Option, ...] = field(init=False, repr=False)
+    """Of all tiers, in order."""
 
-    @property
-    def options(self) -> tuple[Option, ...]:
-        return tuple(option for tier in self.tiers for option in tier.options)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", tuple(option for tier in self.tiers for option in tier.options))
 
 
 @quick

@@ -108,12 +108,11 @@ def alike(failed: Deployment, others: Iterable[Deployment], kind: FailureKind) -
     reach = REACTIONS[kind].reach
     if reach == "deployment":
         return set()
-    url, model = failed.provider.base_url, failed.model.name
-    return {
-        other.id
-        for other in others
-        if other.provider.base_url == url and (reach == "provider" or other.model.name == model)
-    }
+    url, model, found = failed.provider.base_url, failed.model.name, set[str]()
+    for other in others:
+        if other.provider.base_url == url and (reach == "provider" or other.model.name == model):
+            found.add(other.id)
+    return found
 
 
 def may_go_on(failure: Failure, attempts: int, max_attempts: int) -> bool:

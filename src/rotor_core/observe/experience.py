@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
-from typing import Final
 
 from rotor_core._events import Answered, Event, Failed
 from rotor_core._model import Deployment
@@ -16,9 +15,6 @@ from rotor_core.observe.health import Health
 from rotor_core.observe.hub import Hub
 from rotor_core.observe.lengths import Calibration
 from rotor_core.observe.stats import Stats
-
-_COUNTED: Final = (Answered, Failed)
-"""Of nothing else is anything counted."""
 
 
 class Experience:
@@ -31,8 +27,10 @@ class Experience:
         self.health = Health(deployments, random)
 
     def emit(self, event: Event) -> None:
-        if isinstance(event, _COUNTED):
+        kind = type(event)
+        if kind is Answered or kind is Failed:  # of nothing else is anything counted
             self.stats(event)
+        if kind is Answered:
             self.calibration(event)
         self.hub.emit(event)
 
