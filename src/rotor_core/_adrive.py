@@ -6,7 +6,7 @@ Cancellation arrives as an exception in whatever is awaited, is thrown into the 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -29,8 +29,10 @@ async def adrive(flow: c.Flow[T], ports: Ports) -> T:
         command = next(flow)
         while True:
             try:
-                awaited = _AWAITED.get(type(command))
-                answer = await awaited(command, ports) if awaited else _INSTANT[type(command)](command, ports)
+                answering, waits = _ANSWERS[type(command)]
+                answer = answering(command, ports)
+                if waits:
+                    answer = await answer
             except BaseException as error:  # noqa: BLE001  the flow decides, and must give capacity back
                 command = flow.throw(error)
             else:
@@ -101,14 +103,19 @@ async def _abandon(flow: c.Flow[Any], ports: Ports) -> None:
 
 
 async def _answer(command: c.Command, ports: Ports) -> Any:
-    awaited = _AWAITED.get(type(command))
-    return await awaited(command, ports) if awaited else _INSTANT[type(command)](command, ports)
+    answering, waits = _ANSWERS[type(command)]
+    answer = answering(command, ports)
+    return await answer if waits else answer
 
 
-async def _call(command: c.Call, ports: Ports) -> Answer:
+def _call(command: c.Call, ports: Ports) -> Awaitable[Answer]:
     deployment = ports.deployment(command.reservation.deployment)
     DISPATCHING.set(partial(ports.store.sent, command.reservation.id))
-    return await ports.adapter(deployment).acall(deployment, command.request, timeout=command.timeout)
+    return ports.adapter(deployment).acall(deployment, command.request, timeout=command.timeout)
+
+
+async def _started(command: c.Call, ports: Ports) -> Answer:
+    return await _call(command, ports)
 
 
 async def _open(command: c.Open, ports: Ports) -> c.Opened:
@@ -146,12 +153,7 @@ async def _redeem(command: c.Redeem, ports: Ports) -> Grant:
     return await ports.store.areserve(command.ask)
 
 
-_INSTANT: dict[type, Callable[[Any, Ports], Any]] = {
-    **INSTANT,
-    c.Start: lambda command, ports: _racing.astart(_call(command.call, ports)),
-}
-
-_AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {
+_WAITED_FOR: Mapping[type, Callable[[Any, Ports], Awaitable[Any]]] = {
     c.Reserve: lambda command, ports: ports.store.areserve(command.ask),
     c.Redeem: _redeem,
     c.Dispatched: lambda command, ports: ports.store.adispatched(command.reservation.id),
@@ -165,3 +167,10 @@ _AWAITED: dict[type, Callable[[Any, Ports], Awaitable[Any]]] = {
     c.Open: _open,
     c.Sleep: _sleep,
 }
+
+_ANSWERS: Mapping[type, tuple[Callable[[Any, Ports], Any], bool]] = {
+    **{kind: (answering, False) for kind, answering in INSTANT.items()},
+    **{kind: (answering, True) for kind, answering in _WAITED_FOR.items()},
+    c.Start: (lambda command, ports: _racing.astart(_started(command.call, ports)), False),
+}
+"""Who answers a command, and whether what that returns is to be awaited."""
