@@ -113,7 +113,7 @@ class Progress:
     cut_off: int = 0
     exclude: set[str] = field(default_factory=_nobody)
     avoid: dict[str, float] = field(default_factory=_nothing)
-    wary: set[str] = field(default_factory=_nobody)
+    wary: frozenset[str] = frozenset()
     waited: float = 0.0
     bided: float = 0.0
     asked: int = 0
@@ -256,7 +256,7 @@ def _withheld(progress: Progress, bar: Bar, at: float, wait: float) -> tuple[Wit
                 until = end
     if progress.wary:
         out |= progress.wary
-        progress.wary = set()
+        progress.wary = frozenset()
         until, wait = at, 0.0
     return Withheld(frozenset(out), until or at), wait
 

@@ -155,9 +155,11 @@ def _keep_away(
     deployments, attempts, unwell = work.deployments, progress.attempts, retrial.unwell
     failed, last = deployments[reservation.deployment], attempts[-1]
     progress.avoid[failed.id] = last.at + last.seconds + backoff_seconds(len(attempts), retrial.chance)
-    progress.wary = alike(failed, [deployments[option.id] for option in work.plan.options], error.failure.kind)
-    if unwell is not NO_BAR:
-        progress.wary.update(unwell.options, unwell.last)
+    known, kind = work.plan.alike, error.failure.kind
+    wary = known.get((failed.id, kind))
+    if wary is None:  # of hundreds of options it takes as long as all the rest of a failover
+        wary = known[failed.id, kind] = alike(failed, [deployments[option.id] for option in work.plan.options], kind)
+    progress.wary = wary if unwell is NO_BAR else wary.union(unwell.options, unwell.last)
 
 
 def all_failed(progress: Progress, retry_at: float | None, more: str = "") -> AttemptsFailed:

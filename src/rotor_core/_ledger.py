@@ -58,6 +58,10 @@ class Tier:
     max_wait: float = 0.0
 
 
+def _nothing_yet() -> dict[tuple[str, str], frozenset[str]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """Tiers in order, and how to order options within one (highest score first). Built once, used for many requests.
@@ -69,6 +73,8 @@ class Plan:
     score: Score
     options: tuple[Option, ...] = field(init=False, repr=False)
     """Of all tiers, in order."""
+    alike: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False, default_factory=_nothing_yet)
+    """Who shares what with whom, by an option's id and a kind of failure: kept here by whoever worked it out, as it stays so."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(option for tier in self.tiers for option in tier.options))

@@ -103,16 +103,17 @@ def backoff_seconds(attempt: int, chance: float) -> float:
     return _varied(BACKOFF * float(2 ** (attempt - 1)), chance)
 
 
-def alike(failed: Deployment, others: Iterable[Deployment], kind: FailureKind) -> set[str]:
+def alike(failed: Deployment, others: Iterable[Deployment], kind: FailureKind) -> frozenset[str]:
     """The ids of those that are likely to fail the same way at this moment, because they share what failed."""
     reach = REACTIONS[kind].reach
     if reach == "deployment":
-        return set()
-    url, model, found = failed.provider.base_url, failed.model.name, set[str]()
-    for other in others:
-        if other.provider.base_url == url and (reach == "provider" or other.model.name == model):
-            found.add(other.id)
-    return found
+        return frozenset()
+    url, model = failed.provider.base_url, failed.model.name
+    return frozenset(
+        other.id
+        for other in others
+        if other.provider.base_url == url and (reach == "provider" or other.model.name == model)
+    )
 
 
 def may_go_on(failure: Failure, attempts: int, max_attempts: int) -> bool:
