@@ -155,17 +155,20 @@ class Pace:
         """
         if at - self._heard >= LIFE:
             return NO_GUARDS
-        known = self._learned()
-        whole, soon = known.longest(tokens), known.likely(tokens)
-        late = known.first if streamed else whole
-        if likely is not None and tokens is not None and likely < tokens and not streamed:
+        known, stretch = self._learned(), self._stretch
+        whole = known.longest(tokens)
+        if streamed:
+            late, soon = known.first, known.first_likely
+        elif likely is not None and tokens is not None and likely < tokens:
             late, soon = known.longest(likely), known.likely(likely)
+        else:
+            late, soon = whole, known.likely(tokens)
         return Guards(
-            first=self._cut_off(known.first),
-            whole=None if tokens is None else self._cut_off(whole),
-            between=None if known.silence is None else max(SILENCE_FLOOR, SILENCE * known.silence),
-            late=None if late is None else LATE * late * self._stretch + SLACK,
-            hedge=known.first_likely if streamed else soon,
+            None if known.first is None else _cut_off(known.first, stretch),
+            None if tokens is None or whole is None else _cut_off(whole, stretch),
+            None if known.silence is None else max(SILENCE_FLOOR, SILENCE * known.silence),
+            None if late is None else LATE * late * stretch + SLACK,
+            soon,
         )
 
     @property
@@ -195,8 +198,9 @@ class Pace:
             )
         return self._known
 
-    def _cut_off(self, most: float | None) -> float | None:
-        return None if most is None else max(FLOOR, FACTOR * most) * self._stretch
+
+def _cut_off(most: float, stretch: float) -> float:
+    return max(FLOOR, FACTOR * most) * stretch
 
 
 def _slower(latency: Latency, median: float | None) -> bool:

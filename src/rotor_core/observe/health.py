@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from heapq import heappop, heappush
 from math import ceil
 from random import Random
@@ -101,11 +102,11 @@ class Health:
 
         `strictly`: everybody in the plan who is not well.
         """
+        due, unwell = self._due, self._unsound if strictly else self._probed
+        if not (unwell or self._doubted or (self._fickle and self._runs_short) or (due and due[0][0] <= at)):
+            return NO_BAR
         if strictly:
             return self._unwell(plan, at)
-        due = self._due
-        if not (self._doubted or self._probed or self._runs_short or (due and due[0][0] <= at)):
-            return NO_BAR
         with self._lock:
             self._notice(at)
             last = self._too_fickle(at)
@@ -122,17 +123,19 @@ class Health:
         Of a deployment that is gone by now nothing is noted.
         """
         with self._lock:
-            ward = self._ward(reservation.deployment)
+            ward = self._wards.get(reservation.deployment) or self._ward(reservation.deployment)
             if ward is None:
                 return NO_GUARDS
-            if not forced and not self._admits(ward, at):
-                self._probed.add(ward.deployment.id)
-                return None
-            probes = tuple(b for _, b in ward.breakers if b.state == "half_open")
-            for breaker in probes:
-                breaker.flying += 1
-            if probes:
-                self._probed.add(ward.deployment.id)
+            probes: tuple[Breaker, ...] = ()
+            if ward.flying >= SLOWLY or not ward.sound:
+                if not forced and not self._admits(ward, at):
+                    self._probed.add(ward.deployment.id)
+                    return None
+                probes = tuple(b for _, b in ward.breakers if b.state == "half_open")
+                for breaker in probes:
+                    breaker.flying += 1
+                if probes:
+                    self._probed.add(ward.deployment.id)
             self._flights[reservation.id] = _Flight(ward, at, probes)
             ward.flying += 1
             self._retries.sent()
@@ -156,7 +159,7 @@ class Health:
         """A call is over. A second time, or of a call that was not begun here, says nothing."""
         with self._lock as nested:
             if nested:
-                self._lock.later.append(lambda: self.finish(reservation_id, ending, at))
+                self._lock.later.append(partial(self.finish, reservation_id, ending, at))
                 return ()
             flight = self._flights.pop(reservation_id, None)
             if flight is None:
@@ -165,7 +168,8 @@ class Health:
             ward.flying -= 1
             for breaker in flight.probes:
                 breaker.flying = max(0, breaker.flying - 1)
-            self._unlate(ward, reservation_id)
+            if ward.overdue or self._doubted:
+                self._unlate(ward, reservation_id)
             if ending.outrun:
                 ending = self._outrun(ward, ending, at)
             if ending.blame is None:
@@ -299,9 +303,6 @@ class Health:
                     self._doubted.add(name)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
-        due = self._due
-        if not (self._unsound or self._doubted or self._runs_short or (due and due[0][0] <= at)):
-            return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
@@ -313,10 +314,9 @@ class Health:
 
     def _note(self, ward: _Ward, at: float, *, served: bool) -> None:
         """A call was answered, or was not."""
-        ward.availability.add(at, served=served)
-        if ward.availability.score < 1 - SHARE:
+        if ward.availability.add(at, served=served) < 1 - SHARE:
             self._fickle.add(ward.deployment.id)
-        else:
+        elif self._fickle:
             self._fickle.discard(ward.deployment.id)
 
     @property
@@ -360,14 +360,13 @@ class Health:
         return turns
 
     def _failed(self, ward: _Ward, flight: _Flight, ending: Ending, at: float) -> list[Turn]:
-        turns: list[Turn] = []
-        kind = ending.blame or ""
+        turns, kind = list[Turn](), ending.blame or ""
         if kind == "timeout" and not ending.outrun:
             ward.pace.cut(at, ending.seconds)
         for scope, breaker in ward.breakers:
-            before, streak = breaker.state, breaker.streak + 1
+            before = breaker.state
             if breaker.failed(at, flight.began, ward.deployment.id, self._random.random()):
-                evidence = f"{streak} failures in a row, the last one {kind}"
+                evidence = f"{breaker.streak} failures in a row, the last one {kind}"
                 turns.append(self._turn(ward, scope, before, breaker, kind, evidence))
         return turns
 

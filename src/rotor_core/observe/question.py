@@ -14,6 +14,8 @@ class Question:
     nested question has to change it leaves in `later`.
     """
 
+    __slots__ = ("_depth", "_lock", "later")
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._depth = 0
@@ -24,8 +26,11 @@ class Question:
         self._depth += 1
         return self._depth > 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._depth -= 1
+        if not self.later:  # as nearly always
+            self._lock.release()
+            return
         try:
             while self.later and not self._depth:
                 self.later.popleft()()
