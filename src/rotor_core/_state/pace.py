@@ -87,7 +87,7 @@ class Pace:
     """
 
     __slots__ = (
-        "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "_waves", "first", "latency", "tokens_per_second",
+        "_asked", "_guards", "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "_waves", "first", "latency", "tokens_per_second",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,6 +97,8 @@ class Pace:
         self._rate = Latency()
         self._silence = Latency()
         self._known = _Known()
+        self._guards = NO_GUARDS
+        self._asked: tuple[int | None, int | None, bool, float] | None = None
         self._new = 0
         self._heard = float("-inf")
         self._stretch = 1.0
@@ -156,6 +158,9 @@ class Pace:
         if at - self._heard >= LIFE:
             return NO_GUARDS
         known, stretch = self._learned(), self._stretch
+        asked = (tokens, likely, streamed, stretch)
+        if asked == self._asked:  # as often: what is known has not changed since, and requests are alike
+            return self._guards
         whole = known.longest(tokens)
         if streamed:
             late, soon = known.first, known.first_likely
@@ -163,13 +168,15 @@ class Pace:
             late, soon = known.longest(likely), known.likely(likely)
         else:
             late, soon = whole, known.likely(tokens)
-        return Guards(
+        self._asked = asked
+        self._guards = Guards(
             None if known.first is None else _cut_off(known.first, stretch),
             None if tokens is None or whole is None else _cut_off(whole, stretch),
             None if known.silence is None else max(SILENCE_FLOOR, SILENCE * known.silence),
             None if late is None else LATE * late * stretch + SLACK,
             soon,
         )
+        return self._guards
 
     @property
     def slow(self) -> bool:
@@ -180,7 +187,7 @@ class Pace:
     def _learned(self) -> _Known:
         """The quantiles, as of now or of a few answers ago: each costs a walk over a histogram."""
         if self._new > (self.latency.count + self.first.count) // _STALE:
-            self._new = 0
+            self._new, self._asked = 0, None
             rate_median, rate_likely, rate = _drawn(self._rate)
             median, whole_likely, whole = _drawn(self.latency)
             first_median, first_likely, first = _drawn(self.first)

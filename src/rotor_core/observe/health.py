@@ -40,6 +40,9 @@ MORE: Final = 1.5
 SPARE: Final = A_SECOND
 """Retries that are kept for failures which nobody could foresee: those of a second."""
 
+_FICKLE: Final = 1 - SHARE
+"""Whoever serves less often than that lately takes more retries than its calls bring."""
+
 _SHORTEST: Final = 128
 """Output tokens. No answer is expected to be over before it could have had so many, unless its bound is lower."""
 
@@ -174,13 +177,14 @@ class Health:
                 ending = self._outrun(ward, ending, at)
             if ending.blame is None:
                 return ()
-            self._note(ward, at, served=not ending.blame)
-            if ending.blame:
-                return self._failed(ward, flight, ending, at)
-            return self._served(ward, ending, at)
+            if ward.availability.add(at, served=not ending.blame) < _FICKLE:
+                self._fickle.add(ward.deployment.id)
+            elif self._fickle:
+                self._fickle.discard(ward.deployment.id)
+            return self._failed(ward, flight, ending, at) if ending.blame else self._served(ward, ending, at)
 
     def may_retry(self, at: float) -> bool:
-        with self._lock:
+        with self._lock.lock:  # nothing that is nested in this counts retries
             return self._retries.take(at)
 
     # --- for people --------------------------------------------------------------------------------------------------
@@ -311,13 +315,6 @@ class Health:
                 w.deployment.id for w in found if any(b.state == "open" and b.until > at for _, b in w.breakers)
             )
             return Bar(frozenset(w.deployment.id for w in found).union(self._doubted), at, dead, self._too_fickle(at))
-
-    def _note(self, ward: _Ward, at: float, *, served: bool) -> None:
-        """A call was answered, or was not."""
-        if ward.availability.add(at, served=served) < 1 - SHARE:
-            self._fickle.add(ward.deployment.id)
-        elif self._fickle:
-            self._fickle.discard(ward.deployment.id)
 
     @property
     def _runs_short(self) -> bool:

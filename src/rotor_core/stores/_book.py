@@ -297,8 +297,10 @@ class Book:
         if self.kindred.families:
             self.kindred.took(known, amounts)
         if known.subject:
-            demand = known.reservation.demand
-            self.shelf.trail_of(known.subject).sent(at, demand.requests, demand.input_tokens, demand.output_tokens)
+            demand, trail = known.reservation.demand, self.shelf.trails.get(known.subject)
+            if trail is None:
+                trail = self.shelf.trail_of(known.subject)
+            trail.sent(at, demand.requests, demand.input_tokens, demand.output_tokens)
         self.enter(known).served += 1
 
     def enter(self, known: Open) -> Stats:
