@@ -16,12 +16,15 @@ class Availability:
     def __init__(self) -> None:
         self._at = self._calls = self._served = 0.0
 
-    def add(self, at: float, *, served: bool) -> None:
-        """One call, at an instant."""
-        fade = 0.5 ** (max(0.0, at - self._at) / HALF_LIFE) if self._calls else 0.0
-        self._at = max(self._at, at)
+    def add(self, at: float, *, served: bool) -> float:
+        """One call, at an instant; the score after it."""
+        since = at - self._at
+        if since > 0.0:
+            self._at = at
+        fade = (0.5 ** (since / HALF_LIFE) if since > 0.0 else 1.0) if self._calls else 0.0
         self._calls = self._calls * fade + 1.0
         self._served = self._served * fade + served
+        return self._served / self._calls
 
     @property
     def score(self) -> float:

@@ -118,6 +118,8 @@ class Breaker:
                 self._calls, self._chances = self._calls / 2, self._chances / 2
         self.streak = 0
         self._failing.clear()
+        if before == "closed":  # as nearly always, and it stays so
+            return False
         self._turn("served", at)
         return self.state != before
 
@@ -133,6 +135,8 @@ class Breaker:
         self.streak += 1
         self._failing.add(who)
         before = self.state
+        if before == "closed" and self.streak < FEWEST:  # as nearly always: the next one asked answers
+            return False
         self._turn("failed", at, chance)
         return self.state != before
 
@@ -153,7 +157,7 @@ class Breaker:
         self.state = step.after
 
     def _no_chance(self) -> bool:
-        if self.streak < FEWEST or (self.wide and len(self._failing) < 2):
+        if self.wide and len(self._failing) < 2:
             return False
         return self.streak >= self.enough
 

@@ -87,7 +87,7 @@ class Pace:
     """
 
     __slots__ = (
-        "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "_waves", "first", "latency", "tokens_per_second",
+        "_asked", "_guards", "_heard", "_known", "_new", "_rate", "_silence", "_stretch", "_stretched", "_waves", "first", "latency", "tokens_per_second",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,6 +97,8 @@ class Pace:
         self._rate = Latency()
         self._silence = Latency()
         self._known = _Known()
+        self._guards = NO_GUARDS
+        self._asked: tuple[int | None, int | None, bool, float] | None = None
         self._new = 0
         self._heard = float("-inf")
         self._stretch = 1.0
@@ -155,18 +157,26 @@ class Pace:
         """
         if at - self._heard >= LIFE:
             return NO_GUARDS
-        known = self._learned()
-        whole, soon = known.longest(tokens), known.likely(tokens)
-        late = known.first if streamed else whole
-        if likely is not None and tokens is not None and likely < tokens and not streamed:
+        known, stretch = self._learned(), self._stretch
+        asked = (tokens, likely, streamed, stretch)
+        if asked == self._asked:  # as often: what is known has not changed since, and requests are alike
+            return self._guards
+        whole = known.longest(tokens)
+        if streamed:
+            late, soon = known.first, known.first_likely
+        elif likely is not None and tokens is not None and likely < tokens:
             late, soon = known.longest(likely), known.likely(likely)
-        return Guards(
-            first=self._cut_off(known.first),
-            whole=None if tokens is None else self._cut_off(whole),
-            between=None if known.silence is None else max(SILENCE_FLOOR, SILENCE * known.silence),
-            late=None if late is None else LATE * late * self._stretch + SLACK,
-            hedge=known.first_likely if streamed else soon,
+        else:
+            late, soon = whole, known.likely(tokens)
+        self._asked = asked
+        self._guards = Guards(
+            None if known.first is None else _cut_off(known.first, stretch),
+            None if tokens is None or whole is None else _cut_off(whole, stretch),
+            None if known.silence is None else max(SILENCE_FLOOR, SILENCE * known.silence),
+            None if late is None else LATE * late * stretch + SLACK,
+            soon,
         )
+        return self._guards
 
     @property
     def slow(self) -> bool:
@@ -177,7 +187,7 @@ class Pace:
     def _learned(self) -> _Known:
         """The quantiles, as of now or of a few answers ago: each costs a walk over a histogram."""
         if self._new > (self.latency.count + self.first.count) // _STALE:
-            self._new = 0
+            self._new, self._asked = 0, None
             rate_median, rate_likely, rate = _drawn(self._rate)
             median, whole_likely, whole = _drawn(self.latency)
             first_median, first_likely, first = _drawn(self.first)
@@ -195,8 +205,9 @@ class Pace:
             )
         return self._known
 
-    def _cut_off(self, most: float | None) -> float | None:
-        return None if most is None else max(FLOOR, FACTOR * most) * self._stretch
+
+def _cut_off(most: float, stretch: float) -> float:
+    return max(FLOOR, FACTOR * most) * stretch
 
 
 def _slower(latency: Latency, median: float | None) -> bool:

@@ -33,8 +33,8 @@ class RetryBudget:
 
     def left(self, at: float) -> float:
         """How many may be made now."""
-        if self._at is not None:
-            self.level += A_SECOND * max(0.0, at - self._at)
+        if self._at is not None and at > self._at:
+            self.level += A_SECOND * (at - self._at)
         self._at = at
         self.level = min(self.level, _MOST)
         return self.level

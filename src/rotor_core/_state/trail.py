@@ -91,7 +91,7 @@ class Trail:
 
     def refused(self, at: float) -> None:
         """The call of that instant does not count."""
-        i = self._of(at)
+        i = bisect_right(self._entries, (at, inf)) - 1  # the last one up to then: a call may be sent late, never early
         if i < 0:
             return
         entry = self._entries[i]
@@ -105,7 +105,7 @@ class Trail:
 
     def settled(self, at: float, input_tokens: int | None, output_tokens: int | None) -> None:
         """The call of that instant has used so many tokens; None: as many as were reserved."""
-        i = self._of(at)
+        i = bisect_right(self._entries, (at, inf)) - 1
         if i >= self._merged:
             was = self._entries[i]
             given = was.input_tokens if input_tokens is None else input_tokens
@@ -146,10 +146,6 @@ class Trail:
                 self.notes.clear()
             found = self.notes[key] = Notes()
         return found
-
-    def _of(self, at: float) -> int:
-        """The entry of a call that was sent at `at`: the last one up to then, as a call may be sent late, never early."""
-        return bisect_right(self._entries, (at, inf)) - 1
 
     def _merge(self) -> None:
         half, now = len(self._entries) // 2, self._entries[-1].at

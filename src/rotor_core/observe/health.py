@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from heapq import heappop, heappush
 from math import ceil
 from random import Random
@@ -38,6 +39,9 @@ MORE: Final = 1.5
 
 SPARE: Final = A_SECOND
 """Retries that are kept for failures which nobody could foresee: those of a second."""
+
+_FICKLE: Final = 1 - SHARE
+"""Whoever serves less often than that lately takes more retries than its calls bring."""
 
 _SHORTEST: Final = 128
 """Output tokens. No answer is expected to be over before it could have had so many, unless its bound is lower."""
@@ -101,11 +105,11 @@ class Health:
 
         `strictly`: everybody in the plan who is not well.
         """
+        due, unwell = self._due, self._unsound if strictly else self._probed
+        if not (unwell or self._doubted or (self._fickle and self._runs_short) or (due and due[0][0] <= at)):
+            return NO_BAR
         if strictly:
             return self._unwell(plan, at)
-        due = self._due
-        if not (self._doubted or self._probed or self._runs_short or (due and due[0][0] <= at)):
-            return NO_BAR
         with self._lock:
             self._notice(at)
             last = self._too_fickle(at)
@@ -122,17 +126,19 @@ class Health:
         Of a deployment that is gone by now nothing is noted.
         """
         with self._lock:
-            ward = self._ward(reservation.deployment)
+            ward = self._wards.get(reservation.deployment) or self._ward(reservation.deployment)
             if ward is None:
                 return NO_GUARDS
-            if not forced and not self._admits(ward, at):
-                self._probed.add(ward.deployment.id)
-                return None
-            probes = tuple(b for _, b in ward.breakers if b.state == "half_open")
-            for breaker in probes:
-                breaker.flying += 1
-            if probes:
-                self._probed.add(ward.deployment.id)
+            probes: tuple[Breaker, ...] = ()
+            if ward.flying >= SLOWLY or not ward.sound:
+                if not forced and not self._admits(ward, at):
+                    self._probed.add(ward.deployment.id)
+                    return None
+                probes = tuple(b for _, b in ward.breakers if b.state == "half_open")
+                for breaker in probes:
+                    breaker.flying += 1
+                if probes:
+                    self._probed.add(ward.deployment.id)
             self._flights[reservation.id] = _Flight(ward, at, probes)
             ward.flying += 1
             self._retries.sent()
@@ -156,7 +162,7 @@ class Health:
         """A call is over. A second time, or of a call that was not begun here, says nothing."""
         with self._lock as nested:
             if nested:
-                self._lock.later.append(lambda: self.finish(reservation_id, ending, at))
+                self._lock.later.append(partial(self.finish, reservation_id, ending, at))
                 return ()
             flight = self._flights.pop(reservation_id, None)
             if flight is None:
@@ -165,18 +171,20 @@ class Health:
             ward.flying -= 1
             for breaker in flight.probes:
                 breaker.flying = max(0, breaker.flying - 1)
-            self._unlate(ward, reservation_id)
+            if ward.overdue or self._doubted:
+                self._unlate(ward, reservation_id)
             if ending.outrun:
                 ending = self._outrun(ward, ending, at)
             if ending.blame is None:
                 return ()
-            self._note(ward, at, served=not ending.blame)
-            if ending.blame:
-                return self._failed(ward, flight, ending, at)
-            return self._served(ward, ending, at)
+            if ward.availability.add(at, served=not ending.blame) < _FICKLE:
+                self._fickle.add(ward.deployment.id)
+            elif self._fickle:
+                self._fickle.discard(ward.deployment.id)
+            return self._failed(ward, flight, ending, at) if ending.blame else self._served(ward, ending, at)
 
     def may_retry(self, at: float) -> bool:
-        with self._lock:
+        with self._lock.lock:  # nothing that is nested in this counts retries
             return self._retries.take(at)
 
     # --- for people --------------------------------------------------------------------------------------------------
@@ -299,9 +307,6 @@ class Health:
                     self._doubted.add(name)
 
     def _unwell(self, plan: Plan, at: float) -> Bar:
-        due = self._due
-        if not (self._unsound or self._doubted or self._runs_short or (due and due[0][0] <= at)):
-            return NO_BAR
         names = [option.id for tier in plan.tiers for option in tier.options]
         with self._lock:
             self._notice(at)
@@ -310,14 +315,6 @@ class Health:
                 w.deployment.id for w in found if any(b.state == "open" and b.until > at for _, b in w.breakers)
             )
             return Bar(frozenset(w.deployment.id for w in found).union(self._doubted), at, dead, self._too_fickle(at))
-
-    def _note(self, ward: _Ward, at: float, *, served: bool) -> None:
-        """A call was answered, or was not."""
-        ward.availability.add(at, served=served)
-        if ward.availability.score < 1 - SHARE:
-            self._fickle.add(ward.deployment.id)
-        else:
-            self._fickle.discard(ward.deployment.id)
 
     @property
     def _runs_short(self) -> bool:
@@ -360,14 +357,13 @@ class Health:
         return turns
 
     def _failed(self, ward: _Ward, flight: _Flight, ending: Ending, at: float) -> list[Turn]:
-        turns: list[Turn] = []
-        kind = ending.blame or ""
+        turns, kind = list[Turn](), ending.blame or ""
         if kind == "timeout" and not ending.outrun:
             ward.pace.cut(at, ending.seconds)
         for scope, breaker in ward.breakers:
-            before, streak = breaker.state, breaker.streak + 1
+            before = breaker.state
             if breaker.failed(at, flight.began, ward.deployment.id, self._random.random()):
-                evidence = f"{streak} failures in a row, the last one {kind}"
+                evidence = f"{breaker.streak} failures in a row, the last one {kind}"
                 turns.append(self._turn(ward, scope, before, breaker, kind, evidence))
         return turns
 

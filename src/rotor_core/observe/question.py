@@ -11,23 +11,28 @@ class Question:
     """One question at a time. `with` it: whether this one interrupts another in its own thread, which it must not disturb.
 
     Garbage collection can close a stream that nobody holds any more at any allocation, and that says `finish`; what a
-    nested question has to change it leaves in `later`.
+    nested question has to change it leaves in `later`. `lock`: all that is needed for what no nested one touches.
     """
 
+    __slots__ = ("_depth", "later", "lock")
+
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._depth = 0
         self.later: deque[Callable[[], object]] = deque()
 
     def __enter__(self) -> bool:
-        self._lock.acquire()
+        self.lock.acquire()
         self._depth += 1
         return self._depth > 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._depth -= 1
+        if not self.later:  # as nearly always
+            self.lock.release()
+            return
         try:
             while self.later and not self._depth:
                 self.later.popleft()()
         finally:
-            self._lock.release()
+            self.lock.release()

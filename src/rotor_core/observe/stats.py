@@ -32,24 +32,19 @@ class Stats:
         self._tallies: dict[str, Tally] = {}
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Answered):
-            with self._lock:
-                tally = self._tally(event.deployment)
-                tally.requests += 1
-                tally.cost_usd += event.cost_usd or 0.0
-                tally.tokens += event.usage.total_tokens if event.usage else 0
-                tally.latency.add(event.seconds)
-        elif isinstance(event, Failed):
-            with self._lock:
-                tally = self._tally(event.deployment)
-                tally.requests += 1
+        if not isinstance(event, (Failed, Answered)):
+            return
+        with self._lock:
+            tally = self._tallies.get(event.deployment)
+            if tally is None:
+                tally = self._tallies[event.deployment] = Tally()
+            tally.requests += 1
+            if isinstance(event, Failed):
                 tally.failures += 1
-
-    def _tally(self, deployment_id: str) -> Tally:
-        found = self._tallies.get(deployment_id)
-        if found is None:
-            found = self._tallies[deployment_id] = Tally()
-        return found
+                return
+            tally.cost_usd += event.cost_usd or 0.0
+            tally.tokens += event.usage.total_tokens if event.usage else 0
+            tally.latency.add(event.seconds)
 
     def read(self, deployment_id: str) -> dict[str, object]:
         """The part of `status --json` that is about the past."""

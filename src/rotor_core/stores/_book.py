@@ -30,14 +30,14 @@ from rotor_core._ledger import (
 )  # fmt: skip
 from rotor_core._state.jitter import Jitter
 from rotor_core._state.window import Guards
-from rotor_core.stores._choose import Choice, Queued, Taken, choose
-from rotor_core.stores._demand import Want
+from rotor_core.stores._choose import Choice, Queued, choose
+from rotor_core.stores._demand import Taken, Want
 from rotor_core.stores._exchange import exchange
 from rotor_core.stores._handing import let_go, serve, serve_gates, serve_options, unhold
 from rotor_core.stores._index import Entry, PlanIndex
 from rotor_core.stores._kin import Kindred, merged
 from rotor_core.stores._learning import corrections, learned, surprises, teach
-from rotor_core.stores._meters import Gate
+from rotor_core.stores._meters import Gate, Stats
 from rotor_core.stores._open import Open, actual_amounts
 from rotor_core.stores._queue import Queue, Waiter
 from rotor_core.stores._readings import read_option, reserved_by_key
@@ -119,7 +119,7 @@ class Book:
         known = self.open.get(ask.id)
         if known is not None:
             return known.reservation
-        waiter = self.queue.get(ask.id)
+        waiter = self.queue.by_id.get(ask.id)
         kept: list[Gate] = []
         if waiter is not None:
             asked_at, give_up_at = waiter.asked_at, waiter.give_up_at
@@ -140,6 +140,8 @@ class Book:
             exchanged = exchange(self, ask, want, choice, asked_at, give_up_at)
             if exchanged is not None:
                 return exchanged
+        if waiter is None and isinstance(choice, Taken):
+            return self.take(ask, want, choice.entry, choice.at, asked_at)
         grant = self._answer(ask, want, index, choice, waiter, asked_at, give_up_at)
         if kept:
             serve_gates(self, kept, now)
@@ -173,7 +175,8 @@ class Book:
         elif not known.due and known.at <= now:
             self.note("arrive", reservation_id, now)
             known.arrive(now)
-        self.coming.pop(reservation_id, None)
+        if self.coming:
+            self.coming.pop(reservation_id, None)
 
     def settle(
         self, reservation_id: str, used: Used, latency: float | None, told: Sequence[Told], now: float
@@ -197,7 +200,8 @@ class Book:
         lessons = teach(self.shelf, known.subject, changes, now) if changes else []
         if kin:
             merged(self, kin, now)
-        serve(self, known, now)
+        if self.queue.by_id:
+            serve(self, known, now)
         return [*lessons, *kin]
 
     def rest(self, scope: str, until: float, reason: str, now: float) -> None:
@@ -261,7 +265,7 @@ class Book:
         index = self._indexes.get(plan)
         if index is None:
             index = self._indexes[plan] = PlanIndex(plan, self.shelf, now)
-        else:
+        elif index.seen != len(self.shelf.changed):
             index.catch_up(self.shelf, now)
         return index
 
@@ -274,14 +278,14 @@ class Book:
 
     def take(self, ask: Ask, want: Want, entry: Entry, at: float, asked_at: float) -> Reservation:
         """Charge every limit of an option from `at` on."""
-        option, now = entry.option, want.now
-        rested = self.shelf.wake(option, now, at) if want.rests else None
-        reservation = Reservation(ask.id, option.id, at, asked_at, at + self.lease, ask.demand, rested)
-        subject = self.shelf.stand_in(option.subject)
+        option, now, shelf = entry.option, want.now, self.shelf
+        rested = shelf.wake(option, now, at) if want.rests else None
+        reservation = Reservation(ask.id, entry.id, at, asked_at, at + self.lease, ask.demand, rested)
+        subject = shelf.stand_in(option.subject) if shelf.stands else option.subject
         known = Open(reservation, subject, option.price, entry.meters, entry.gates, entry, ask)
         if at > now:
             known.scopes = option.scopes
-        amounts = want.amounts.takes(entry)
+        amounts = want.takes(entry) if entry.meters else []
         self.put(known, now, at, amounts)
         if self.shared:
             self.note("take", known, now, at, amounts)
@@ -289,43 +293,46 @@ class Book:
 
     def put(self, known: Open, now: float, at: float, amounts: list[float]) -> None:
         """Enter a reservation, ours or another process's."""
-        reservation = known.reservation
-        self.shelf.stats_of(reservation.deployment).served += 1
         known.charge(now, at, amounts, self.guards.soon)
         if self.kindred.families:
             self.kindred.took(known, amounts)
         if known.subject:
-            demand = reservation.demand
-            self.shelf.trail_of(known.subject).sent(at, demand.requests, demand.input_tokens, demand.output_tokens)
-        self.enter(known)
+            demand, trail = known.reservation.demand, self.shelf.trails.get(known.subject)
+            if trail is None:
+                trail = self.shelf.trail_of(known.subject)
+            trail.sent(at, demand.requests, demand.input_tokens, demand.output_tokens)
+        self.enter(known).served += 1
 
-    def enter(self, known: Open) -> None:
-        """Know a reservation by its id, until it is settled or expires."""
-        reservation = known.reservation
+    def enter(self, known: Open) -> Stats:
+        """Know a reservation by its id, until it is settled or expires. What is counted of its option."""
+        reservation, stats = known.reservation, known.stats
         self.open[reservation.id] = known
-        self.shelf.stats_of(reservation.deployment).opened += 1
+        if stats is None:
+            stats = known.stats = self.shelf.stats_of(reservation.deployment)
+        stats.opened += 1
         if not known.due:
             self.coming[reservation.id] = known
         heappush(self._leases, (reservation.expires_at, reservation.id))
         if len(self._leases) > 2 * len(self.open) + 64:
             self._leases = [(known.reservation.expires_at, id_) for id_, known in self.open.items()]
             heapify(self._leases)
+        return stats
 
     def end(
         self, reservation_id: str, now: float, actual: Sequence[float] | None = None, latency: float | None = None
     ) -> None:
         """A reservation is over: with what was used, or (None) with what was charged."""
         known = self.open.pop(reservation_id)
-        self.coming.pop(reservation_id, None)
-        self.note("end", reservation_id, now, actual, latency)
-        stats = self.shelf.stats_of(known.reservation.deployment)
-        stats.opened -= 1
-        if latency is not None:
-            stats.took(latency)
-        if actual is None:
-            known.release(now)
-        else:
-            known.settle(now, actual)
+        if self.coming:
+            self.coming.pop(reservation_id, None)
+        if self.shared:
+            self.note("end", reservation_id, now, actual, latency)
+        stats = known.stats
+        if stats is not None:
+            stats.opened -= 1
+            if latency is not None:
+                stats.took(latency)
+        known.settle(now, actual)
 
     def forgo(self, option_id: str, subject: str, at: float) -> None:
         """A grant for `at` was only tried: it neither served nor went out."""
@@ -369,16 +376,8 @@ class Book:
             if waiter is None:
                 waiter = self.queue.add(ask.id, ask, asked_at, give_up_at, ask.priority)
                 waiter.gates, waiter.address = index.gates, self.address
-                self.note(
-                    "wait",
-                    ask.id,
-                    sorted(index.gates),
-                    ask.priority,
-                    ask.demand.requests,
-                    asked_at,
-                    give_up_at,
-                    self.address,
-                )
+                gates, requests = sorted(index.gates), ask.demand.requests
+                self.note("wait", ask.id, gates, ask.priority, requests, asked_at, give_up_at, self.address)
             waiter.check_at = min(choice.check_at, self._next_lease_end(), want.now + self.check_every)
             return Ticket(ask.id, asked_at, waiter.check_at, give_up_at)
         if waiter is not None:

@@ -9,16 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rotor_core.stores._demand import Want
-from rotor_core.stores._index import Entry, Outlook, PlanIndex
-
-
-@dataclass(slots=True)
-class Taken:
-    """Reserve `entry` from `at` on."""
-
-    entry: Entry
-    at: float
+from rotor_core.stores._demand import Least, Taken, Want
+from rotor_core.stores._index import Outlook, PlanIndex
 
 
 @dataclass(slots=True)
@@ -40,12 +32,16 @@ Choice = Taken | Queued | Nothing
 
 def choose(index: PlanIndex, want: Want, asked_at: float, give_up_at: float) -> Choice:
     """`give_up_at`: the latest instant that the asker would accept, an instant that counts as now aside."""
-    least = index.smallest(want)
-    outlooks: list[Outlook] = []
+    least = index.least
+    if least is None:
+        least = index.least = Least(want.demand)
+    elif least.lowered_by(want.demand):
+        index.reconsider_all(least.amounts)
+    amounts, outlooks = least.amounts, list[Outlook]()
     for tier in index.tiers:
-        found = tier.first(want, least)
+        found = tier.first(want, amounts)
         if found is not None:
-            return Taken(*found)
+            return found
         patience = min(asked_at + tier.max_wait, give_up_at)
         if patience > want.by or tier.has_due(want.by):
             outlook = tier.outlook(want, give_up_at)

@@ -38,27 +38,30 @@ class Amounts:
         return (self._by_shape.get(entry.shape) or self._both(entry))[0]
 
     def _both(self, entry: Entry) -> tuple[list[float], list[float]]:
-        demand, option = self.demand, entry.option
-        flying, price = self.flying, option.price
-        if flying is None:
-            pairs = [(demand.amount(limit, price),) * 2 for limit in entry.limits]
-        else:
-            pairs = [demand.charge(limit, price, option.model, flying) for limit in entry.limits]
-        found = self._by_shape[entry.shape] = [take for take, _ in pairs], [need for _, need in pairs]
+        demand, flying, price, model = self.demand, self.flying, entry.option.price, entry.option.model
+        takes: list[float] = []
+        needs: list[float] = []
+        for limit in entry.limits:
+            if flying is None:
+                take = need = demand.amount(limit, price)
+            else:
+                take, need = demand.charge(limit, price, model, flying)
+            takes.append(take)
+            needs.append(need)
+        found = self._by_shape[entry.shape] = takes, needs
         return found
 
 
-class Want:
+class Want(Amounts):
     """An ask at an instant. `by`: up to when an instant counts as now. `waiting`: how many wait for a slot already."""
 
-    __slots__ = ("amounts", "by", "demand", "exclude", "now", "rests", "waiting")
+    __slots__ = ("by", "exclude", "now", "rests", "waiting")
 
     def __init__(
         self, ask: Ask, now: float, by: float, rests: Mapping[str, Rest], waiting: int, flying: int = 0
     ) -> None:
-        self.demand, self.exclude = ask.demand, ask.exclude
+        self.demand, self.exclude, self.flying, self._by_shape = ask.demand, ask.exclude, flying, {}
         self.now, self.by, self.rests, self.waiting = now, by, rests, waiting
-        self.amounts = Amounts(ask.demand, flying)
 
     def instant(self, entry: Entry) -> float:
         """The first instant at which the entry's windows and rests let this through, whoever holds its slots."""
@@ -69,11 +72,21 @@ class Want:
             rest = entry.resting(self.rests, t)
             if rest is not None:
                 t = rest.until
-        return earliest(self.now, t, [meter.window for meter in entry.meters], self.amounts.of(entry))
+        meters = entry.meters
+        return earliest(self.now, t, [meter.window for meter in meters], self.of(entry)) if meters else t
 
     def blocked(self, entry: Entry) -> bool:
         """Whether one of the entry's gates has no slot for this."""
         return bool(entry.gates) and any(not gate.slots.fits(self.demand.requests) for gate in entry.gates)
+
+
+class Taken:
+    """Reserve `entry` from `at` on."""
+
+    __slots__ = ("at", "entry")
+
+    def __init__(self, entry: Entry, at: float) -> None:
+        self.entry, self.at = entry, at
 
 
 class Least:

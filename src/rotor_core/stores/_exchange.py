@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from rotor_core._ledger import Ask, Reservation
 from rotor_core._state.fit import earliest
-from rotor_core.stores._choose import Choice, Taken
-from rotor_core.stores._demand import Want
+from rotor_core.stores._choose import Choice
+from rotor_core.stores._demand import Taken, Want
 from rotor_core.stores._open import Open
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rotor_core._ledger import Ask, Option
-from rotor_core.stores._choose import Queued, Taken, choose
+from rotor_core.stores._choose import Queued, choose
+from rotor_core.stores._demand import Taken
 from rotor_core.stores._meters import Gate
 from rotor_core.stores._open import Open
 from rotor_core.stores._queue import Waiter

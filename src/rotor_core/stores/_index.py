@@ -18,7 +18,7 @@ from math import inf, isnan
 
 from rotor_core._ledger import Option, Plan, Score, Standing, Tier
 from rotor_core._model import Limit
-from rotor_core.stores._demand import Amounts, Least, Want
+from rotor_core.stores._demand import Amounts, Least, Taken, Want
 from rotor_core.stores._meters import Gate, Holder, Meter, Rest, Stats
 from rotor_core.stores._shelf import Shelf
 
@@ -42,7 +42,7 @@ class Entry:
     """An option of a plan, with what it draws on. `group`: where it sleeps, or None. `shape`: how its limits count."""
 
     __slots__ = (
-        "gates", "group", "headroom", "holders", "latency", "limits", "meters", "on_trial", "option", "order", "price", "score",
+        "gates", "group", "headroom", "holders", "id", "latency", "limits", "meters", "on_trial", "option", "order", "price", "score",
         "scored_at", "seen", "served", "shape", "stale", "stats", "tier",
     )  # fmt: skip
     meters: tuple[Meter, ...]
@@ -51,13 +51,13 @@ class Entry:
     limits: tuple[Limit, ...]
 
     def __init__(self, option: Option, order: int, tier: TierIndex, shelf: Shelf, now: float) -> None:
-        self.option, self.order, self.tier = option, order, tier
+        self.option, self.id, self.order, self.tier = option, option.id, order, tier
         self.draw_on(*shelf.of(option, now))
         self.price = option.price.blended if option.price else inf
         self.stats: Stats = shelf.stats_of(option.id)
         self.shape = 0
         self.group: Group | None = None
-        self.stale = False
+        self.stale = tier.of_one  # then it need never be scored again
         self.scored_at = now
         self.headroom, self.served, self.latency, self.on_trial = -1.0, -1, self.stats.latency, False
         self.score = 0.0
@@ -131,10 +131,13 @@ class Outlook:
 
 
 class TierIndex:
-    """One tier's options. `ready`: `(-score, order)`, sorted. `asleep`: `(floor, number, group)`, sorted."""
+    """One tier's options. `ready`: `(-score, order)`, sorted. `asleep`: `(floor, number, group)`, sorted.
+
+    `of_one`: its option is first whatever its score.
+    """
 
     def __init__(self, tier: Tier, score: Score, shelf: Shelf, now: float) -> None:
-        self.max_wait, self._score_of = tier.max_wait, score
+        self.max_wait, self._score_of, self.of_one = tier.max_wait, score, len(tier.options) == 1
         self.entries = [Entry(option, order, self, shelf, now) for order, option in enumerate(tier.options)]
         self.ready: list[tuple[float, int]] = []
         self.asleep: list[tuple[float, int, Group]] = []
@@ -151,21 +154,27 @@ class TierIndex:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def first(self, want: Want, least: Amounts) -> tuple[Entry, float] | None:
+    def first(self, want: Want, least: Amounts) -> Taken | None:
         """The best-scored option with room by `want.by`, and the instant."""
-        self._catch_up(want)
-        self._aside = []
-        found: tuple[Entry, float] | None = None
+        by, exclude, asleep = want.by, want.exclude, self.asleep
+        if self.dirty:
+            self._lower_floors(want.now)
+        if asleep and asleep[0][0] <= by:
+            self._wake(by, want.now)
+        if not self.of_one:
+            self._catch_up(want.now)
+        aside: list[tuple[float, Entry]] = []
+        self._aside, found = aside, None
         for _, order in self.ready:
             entry = self.entries[order]
-            if entry.option.id in want.exclude:
+            if entry.id in exclude:
                 continue
             e = want.instant(entry)
-            if e <= want.by and not want.blocked(entry):
-                found = entry, e
+            if e <= by and not (entry.gates and want.blocked(entry)):
+                found = Taken(entry, e)
                 break
-            self._aside.append((e, entry))
-        for _, entry in self._aside:
+            aside.append((e, entry))
+        for _, entry in aside:
             self._maybe_sleep(entry, want, least)
         return found
 
@@ -193,7 +202,7 @@ class TierIndex:
     def _consider_group(self, group: Group, want: Want, outlook: Outlook, limit: float = -inf) -> None:
         seen = 0
         for entry in group.entries.values():
-            if entry.option.id in want.exclude:
+            if entry.id in want.exclude:
                 continue
             e = want.instant(entry)
             self._consider(entry, e, want, outlook)
@@ -215,25 +224,20 @@ class TierIndex:
 
     # --- scoring -----------------------------------------------------------------------------------------------------
 
-    def _catch_up(self, want: Want) -> None:
-        now = want.now
-        if self.dirty:
-            self._lower_floors(now)
-        if self.has_due(want.by):
-            self._wake(want.by, now)
+    def _catch_up(self, now: float) -> None:
         for entry in self.stale:
             entry.stale = False
             self._rescore(entry, now)
         self.stale.clear()
         count = len(self.entries)
-        for _ in range(min(HAND, count) if count > 1 else 0):
+        for _ in range(min(HAND, count)):
             entry = self.entries[self._hand]
             self._hand = (self._hand + 1) % count
             if now - entry.scored_at >= self._fresh or entry.changes() != entry.seen:
                 self._rescore(entry, now)
 
     def _rescore(self, entry: Entry, now: float) -> None:
-        if entry.group is None and len(self.entries) > 1:  # one alone is first whatever its score
+        if entry.group is None:
             old = entry.score
             if self._score(entry, now):
                 del self.ready[bisect_left(self.ready, (-old, entry.order))]
@@ -347,7 +351,7 @@ def _bound(group: Group, entry: Entry, want: Want) -> float:
     if isinstance(holder, Meter):
         if holder.limit.unit == "usd":
             return -inf  # it depends on each one's price
-        amount = want.amounts.of(entry)[entry.meters.index(holder)]
+        amount = want.of(entry)[entry.meters.index(holder)]
     return holder.opens_at(want.now, amount)
 
 
@@ -365,15 +369,13 @@ class PlanIndex:
         self._by_subject: dict[str, list[Entry]] = {}
         for entry in self.entries.values():
             self._by_subject.setdefault(entry.option.subject, []).append(entry)
-        self._seen = len(shelf.changed)
+        self.seen = len(shelf.changed)
         self._look_again(self.entries.values())
 
     def catch_up(self, shelf: Shelf, now: float) -> None:
-        """Let the options draw on what was learned since, and no longer on what is no longer believed."""
-        if self._seen == len(shelf.changed):
-            return
-        subjects = set(shelf.changed[self._seen :])
-        self._seen = len(shelf.changed)
+        """Let the options draw on what was learned since (when `seen`), and no longer on what is no longer believed."""
+        subjects = set(shelf.changed[self.seen :])
+        self.seen = len(shelf.changed)
         again = [entry for subject in subjects for entry in self._by_subject.get(subject, ())]
         for entry in again:
             entry.draw_on(*shelf.of(entry.option, now))
@@ -389,11 +391,7 @@ class PlanIndex:
         self.keys = {holder.key for entry in self.entries.values() for holder in entry.holders}
         self.gates = frozenset(gate.key for entry in self.entries.values() for gate in entry.gates)
 
-    def smallest(self, want: Want) -> Amounts:
-        """The amounts of the smallest demand lately, this one included."""
-        if self.least is None:
-            self.least = Least(want.demand)
-        elif self.least.lowered_by(want.demand):
-            for tier in self.tiers:
-                tier.reconsider_all(self.least.amounts)
-        return self.least.amounts
+    def reconsider_all(self, least: Amounts) -> None:
+        """The smallest demand lately has become smaller."""
+        for tier in self.tiers:
+            tier.reconsider_all(least)

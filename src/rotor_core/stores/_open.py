@@ -12,7 +12,7 @@ from rotor_core._demand import Demand
 from rotor_core._ledger import Ask, Correct, Reservation, Used
 from rotor_core._model import Price
 from rotor_core.stores._index import Entry
-from rotor_core.stores._meters import Gate, Meter
+from rotor_core.stores._meters import Gate, Meter, Stats
 
 
 class Open:
@@ -26,7 +26,7 @@ class Open:
 
     __slots__ = (
         "amounts", "ask", "at", "corrected", "due", "entry", "gates", "marks", "meters", "moved", "price", "reservation",
-        "scopes", "since", "subject", "taken",
+        "scopes", "since", "stats", "subject", "taken",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class Open:
         self.amounts: list[float] = []
         self.marks: list[float] = []
         self.at = self.since = reservation.at
+        self.stats: Stats | None = entry.stats if entry is not None else None
         self.due, self.moved = True, 0
         self.scopes: tuple[str, ...] = ()
         self.taken: list[tuple[float, float, float]] | None = None
@@ -52,11 +53,14 @@ class Open:
     def charge(self, now: float, at: float, amounts: list[float], soon: float) -> None:
         """Take the amounts from every meter, and the slots."""
         self.amounts, self.at, self.since = amounts, at, now
-        self.marks = [meter.window.charge(now, at, amount) for meter, amount in zip(self.meters, amounts, strict=True)]
-        self._fly(now, due=at <= now + soon)
-        requests = self.reservation.demand.requests
+        if self.meters:
+            charges = zip(self.meters, amounts, strict=True)
+            self.marks = [meter.window.charge(now, at, amount) for meter, amount in charges]
+            self._fly(now, due=at <= now + soon)
+        else:
+            self.due = at <= now + soon
         for gate in self.gates:
-            gate.slots.take(requests)
+            gate.slots.take(self.reservation.demand.requests)
         self.touched()
 
     def move(self, now: float) -> None:
@@ -95,21 +99,18 @@ class Open:
         """Whether every limit that this was charged to is still kept."""
         return all(meter.window.holds(now) for meter, amount in zip(self.meters, self.amounts, strict=True) if amount)
 
-    def settle(self, now: float, actual: Sequence[float]) -> None:
-        """Replace what was charged by what was used, and be over."""
-        for meter, amount, mark, used in zip(self.meters, self.amounts, self.marks, actual, strict=True):
-            if used != amount:
-                meter.window.change(now, self.at, amount, mark, used)
-                if used < amount:
-                    meter.eased()
-        self.release(now)
-
-    def release(self, now: float) -> None:
-        """Give the slots back, and be over."""
-        self._land()
-        requests = self.reservation.demand.requests
+    def settle(self, now: float, actual: Sequence[float] | None) -> None:
+        """Replace what was charged by what was used (None: let it be), give the slots back, and be over."""
+        if self.meters:
+            if actual is not None:
+                for meter, amount, mark, used in zip(self.meters, self.amounts, self.marks, actual, strict=True):
+                    if used != amount:
+                        meter.window.change(now, self.at, amount, mark, used)
+                        if used < amount:
+                            meter.eased()
+            self._land()
         for gate in self.gates:
-            gate.slots.release(requests, now - self.since)
+            gate.slots.release(self.reservation.demand.requests, now - self.since)
             gate.eased()
         self.touched()
 

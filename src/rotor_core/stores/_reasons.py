@@ -61,7 +61,7 @@ def _never(entry: Entry, tight: tuple[float, Meter, float] | None, requests: int
 def _tightest(entry: Entry, want: Want) -> tuple[float, Meter, float] | None:
     """The meter that alone would hold the ask back longest: until when, and the amount wanted of it. None: none does."""
     found, latest = None, want.now
-    for meter, amount in zip(entry.meters, want.amounts.of(entry), strict=True):
+    for meter, amount in zip(entry.meters, want.of(entry), strict=True):
         if amount:
             at = meter.opens_at(want.now, amount)
             if at > latest:

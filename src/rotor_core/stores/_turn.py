@@ -26,42 +26,45 @@ class Begun(Protocol):
 
 
 class Turns:
-    """`with turns as now:` is a turn, at an instant that is never before the last one's."""
+    """`with turns as now:` is a turn, at an instant that is never before the last one's. `depth`: above 1, it interrupts another."""
 
-    __slots__ = ("_clock", "_depth", "_lock", "_of", "at", "later")
+    __slots__ = ("_begin", "_clock", "_lock", "_of", "at", "depth", "later")
 
     def __init__(self, clock: Callable[[], float], of: Begun) -> None:
-        self._clock, self._of = clock, of
+        self._clock, self._of, self._begin = clock, of, of.begin
         self._lock = threading.RLock()
-        self._depth = 0
+        self.depth = 0
         self.at = -inf
         self.later: deque[Callable[[], object]] = deque()
 
-    @property
-    def nested(self) -> bool:
-        """Whether this turn interrupts another."""
-        return self._depth > 1
-
     def __enter__(self) -> float:
         self._lock.acquire()
-        self._depth += 1
-        self.at = max(self.at, self._clock())
-        if self._depth == 1:
+        self.depth += 1
+        at = self._clock()
+        if at > self.at:
+            self.at = at
+        else:
+            at = self.at
+        if self.depth == 1:
             try:
-                self._of.begin(self.at)
+                self._begin(at)
             except BaseException:
-                self.__exit__()
+                self.__exit__(None, None, None)
                 raise
-        return self.at
+        return at
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if not self.later and not self._of.called:  # as nearly always
+            self.depth -= 1
+            self._lock.release()
+            return
         called: list[Callable[[], None]] = []
         try:
-            while self._depth == 1 and self.later:
+            while self.depth == 1 and self.later:
                 self.later.popleft()()
         finally:
-            self._depth -= 1
-            if self._depth == 0 and self._of.called:
+            self.depth -= 1
+            if self.depth == 0 and self._of.called:
                 called, self._of.called = self._of.called, []
             self._lock.release()
         for call in called:
@@ -77,7 +80,7 @@ class Turns:
     def start_over(self) -> None:
         """As if there had been no other threads."""
         self._lock = threading.RLock()
-        self._depth = 0
+        self.depth = 0
         self._of.called.clear()
         self.later.clear()
 

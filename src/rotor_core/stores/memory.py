@@ -7,6 +7,7 @@ blocking one. Whoever is to be called is called after the lock is let go.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rotor_core._errors import ConfigError
 from rotor_core._ledger import Ask, Grant, Learnt, Option, OptionReading, Told, Used
@@ -33,7 +34,7 @@ class MemoryStore:
         edge: float = 0.150,
         lease: float = 600.0,
     ) -> None:
-        self._clock = clock or Clock()
+        self._clock = clock or Clock().__call__  # bound: that is called at once
         self._book = Book(Guards(guard, edge), lease)
         self._turn = Turns(self._clock, self._book)
         outlive_forks(self)
@@ -73,8 +74,8 @@ class MemoryStore:
         self, reservation_id: str, used: Used, latency: float | None = None, told: Sequence[Told] = ()
     ) -> Sequence[Learnt]:
         with self._turn as now:
-            if self._turn.nested:
-                self._turn.later.append(lambda: self._book.settle(reservation_id, used, latency, told, now))
+            if self._turn.depth > 1:
+                self._turn.later.append(partial(self._book.settle, reservation_id, used, latency, told, now))
                 return ()
             return self._book.settle(reservation_id, used, latency, told, now)
 
