@@ -264,12 +264,12 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
 def classify_plain(
     name: str, status: int | None, headers: Mapping[str, str], text: str, adapter: str | None = None
 ) -> Failure:
-    """The same for who has it as it is wanted: names in lower case, the body as a text.
+    """The same for who has it as it is wanted: the names of provider and headers in lower case, the body as a text.
 
     `adapter`: who tells how a provider says things where nothing is known of its name: in a configuration that may be any.
     """
     if adapter is not None and name not in _rules:
-        name = adapter
+        name = adapter.lower()
     if len(text) > _SHORT_BODY:
         text = text[:LONGEST_BODY]
         return _classified(name, status, _told(headers, text), text)

@@ -90,7 +90,7 @@ def refused(deployment: Deployment, status: int | None, headers: Mapping[str, st
         if secret in everything:
             headers, body = _scrubbed(headers, secrets), scrub(body, secrets)
             break
-    failure = classify_plain(provider.name.lower(), status, headers, body, provider.adapter.lower())
+    failure = classify_plain(provider.name.lower(), status, headers, body, provider.adapter)
     if status is None and failure.kind == "unknown":
         failure = replace(failure, kind="server_error")
     message = failure.message
