@@ -211,6 +211,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 """By provider: what one of them says differently. Its rules come before the general ones."""
 
 _added: Mapping[str, Dialect] = MappingProxyType({})
+_rules: Mapping[str, Dialect] = MappingProxyType({name: (*rules, *GENERAL) for name, rules in DIALECTS.items()})
+"""By provider, where anything is known of it: all its rules, in their order."""
 
 
 def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str] = ()) -> None:
@@ -219,12 +221,15 @@ def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str]
     They come before our own. `instead_of`: names whose added dialects are forgotten. Called when plugins are read: what
     follows classifies as if these had always been there, and no others.
     """
-    global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
+    global _added, _rules  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
     gone = {name.lower() for name in instead_of}
     kept = {name: rules for name, rules in _added.items() if name not in gone}
     added = {**kept, **{name.lower(): rules for name, rules in dialects.items()}}
     if added != _added:
         _added = MappingProxyType(added)
+        _rules = MappingProxyType(
+            {name: (*added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL) for name in {**added, **DIALECTS}}
+        )
         _remembered.cache_clear()
 
 
@@ -256,12 +261,19 @@ def classify_failure(provider: str, status: int | None, headers: Mapping[str, st
         return classify_plain(str(provider).lower(), None, headers, text)
 
 
-def classify_plain(name: str, status: int | None, headers: Mapping[str, str], text: str) -> Failure:
-    """The same for who has it as it is wanted: names in lower case, the body as a text."""
-    text = text[:LONGEST_BODY]
-    told = () if "eset" not in text and _ANY_READ.isdisjoint(headers) else _told(headers, text)
+def classify_plain(
+    name: str, status: int | None, headers: Mapping[str, str], text: str, adapter: str | None = None
+) -> Failure:
+    """The same for who has it as it is wanted: the names of provider and headers in lower case, the body as a text.
+
+    `adapter`: who tells how a provider says things where nothing is known of its name: in a configuration that may be any.
+    """
+    if adapter is not None and name not in _rules:
+        name = adapter.lower()
     if len(text) > _SHORT_BODY:
-        return _classified(name, status, told, text)
+        text = text[:LONGEST_BODY]
+        return _classified(name, status, _told(headers, text), text)
+    told = () if "eset" not in text and _ANY_READ.isdisjoint(headers) else _told(headers, text)
     return _remembered(name, status, told, text)
 
 
@@ -280,8 +292,7 @@ _SHORT_BODY: Final = 4_000
 
 def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str) -> Failure:
     headers, facts = dict(told), read(status, text)
-    rules = (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL)
-    kind = _kind_of(facts, rules)
+    kind = _kind_of(facts, _rules.get(name, GENERAL))
     unit = per = limit = used = requested = None
     if kind not in _NO_FIGURES:
         unit, per = window_of(facts, headers)
@@ -347,12 +358,6 @@ def _scope_of(kind: FailureKind, text: str) -> Scope:
     if kind in _NOBODY:
         return "unknown"
     return _SCOPE_OF_KIND.get(kind) or scope_of(text)
-
-
-def has_dialect(name: str) -> bool:
-    """Whether anything is known of how this provider says things differently."""
-    name = name.lower()
-    return name in _added or name in DIALECTS
 
 
 ErrorRule = Rule

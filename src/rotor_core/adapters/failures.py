@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from rotor_core._errors import ProviderError
 from rotor_core._model import Deployment
 from rotor_core._outcome import Failure, FailureKind
-from rotor_core._policy.classify import classify_plain, has_dialect
+from rotor_core._policy.classify import classify_plain
 
 EXCERPT: Final = 200
 """Characters of a provider's own words in a message."""
@@ -83,21 +83,27 @@ def excerpt(text: str) -> str:
 
 def refused(deployment: Deployment, status: int | None, headers: Mapping[str, str], content: bytes) -> ProviderError:
     """An answer whose status is an error, or (status None) an error inside an answer of 200. Header names are lower case."""
-    secrets = secrets_of(deployment)
-    headers = _scrubbed(headers, secrets)
-    body = scrub(content.decode("utf-8", "replace"), secrets)
-    provider = deployment.provider
-    # A provider may go by any name in a configuration; who speaks for it then says how it speaks.
-    dialect = provider.name if has_dialect(provider.name) else provider.adapter
-    failure = classify_plain(dialect.lower(), status, headers, body)
-    kind = "server_error" if status is None and failure.kind == "unknown" else failure.kind
-    # Once more, because a secret that JSON had escaped in its own way is plain only now.
-    message = scrub(failure.message, secrets)
-    if kind != failure.kind or message != failure.message:
-        failure = replace(failure, kind=kind, message=message)
+    secrets, provider = secrets_of(deployment), deployment.provider
+    body = content.decode("utf-8", "replace")
+    everything = "\n".join((body, *headers.values()))  # looked through at once: hardly any answer holds a secret
+    for secret in secrets:
+        if secret in everything:
+            headers, body = _scrubbed(headers, secrets), scrub(body, secrets)
+            break
+    failure = classify_plain(provider.name.lower(), status, headers, body, provider.adapter)
+    if status is None and failure.kind == "unknown":
+        failure = replace(failure, kind="server_error")
+    message = failure.message
+    for secret in secrets:  # once more, because one that JSON had escaped in its own way is plain only now
+        if secret in message:
+            message = scrub(message, secrets)
+            failure = replace(failure, message=message)
+            break
     how = f"HTTP {status}" if status is not None else "an error inside an answer of HTTP 200"
-    said = excerpt(failure.message) or "no explanation"
-    return _error(deployment, f"answered {how} ({failure.kind}): {said}", failure, headers, body[:BODY])
+    text = f"{deployment.id} answered {how} ({failure.kind}): {excerpt(message) or 'no explanation'}"
+    error = ProviderError(text, failure, headers=headers, body=body[:BODY])
+    error.deployment = deployment.id
+    return error
 
 
 def malformed(

@@ -71,8 +71,11 @@ class AiohttpTransport:
                 session = self._sessions.find(loop) or await self._sessions.get()
                 response = await _post(session, endpoint, body)
                 try:
-                    headers = plain_headers(response.headers.items())
-                    content = await _gathered(response.status, headers, response.content)
+                    headers, coming = plain_headers(response.headers.items()), response.content
+                    if coming.is_eof() and coming.total_bytes <= _SMALL and "content-encoding" not in headers:
+                        content = coming.read_nowait()  # it came with its headers, plain and small: as most bodies do
+                    else:
+                        content = await _gathered(response.status, headers, coming)
                 finally:
                     # What the response's own context does at its end. A body that was read to its end has done it by itself.
                     if response.connection is not None:
