@@ -186,6 +186,34 @@ def test_guards_are_stretched_so_far_and_no_further():
     assert pace.guards(100, 2000.0).whole == STRETCH * usual
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("answered"), st.floats(0.1, 30.0), st.sampled_from([None, 0.5])),
+            st.tuples(st.just("cut"), st.floats(0.1, 30.0), st.none()),
+            st.tuples(st.just("gap"), st.floats(0.1, 30.0), st.none()),
+        ),
+        min_size=ENOUGH,
+        max_size=60,
+    )
+)
+def test_what_was_asked_before_changes_no_answer(happenings):
+    """Guards are kept for requests alike: who never asked before is told the same."""
+    asked = [(100, 50, False), (100, None, True), (None, None, False), (20, 50, False)]
+    often, seldom = Pace(), [Pace() for _ in asked]
+    for n, (kind, seconds, first_chunk) in enumerate(happenings):
+        at = 100.0 * n
+        for pace in (often, *seldom):
+            if kind == "answered":
+                pace.answered(at, seconds, 100, first_chunk)
+            else:
+                getattr(pace, kind)(at, seconds)
+        for pace, (tokens, likely, streamed) in zip(seldom, asked, strict=True):
+            guards = often.guards(tokens, at, likely=likely, streamed=streamed)
+            assert guards == often.guards(tokens, at, likely=likely, streamed=streamed)
+            assert guards == pace.guards(tokens, at, likely=likely, streamed=streamed)
+
+
 def test_after_an_hour_without_an_answer_nothing_is_known():
     pace = pace_of([1.0] * 100)
 

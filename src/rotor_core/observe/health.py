@@ -357,7 +357,8 @@ class Health:
         return turns
 
     def _failed(self, ward: _Ward, flight: _Flight, ending: Ending, at: float) -> list[Turn]:
-        turns, kind = list[Turn](), ending.blame or ""
+        turns: list[Turn] = []
+        kind = ending.blame or ""
         if kind == "timeout" and not ending.outrun:
             ward.pace.cut(at, ending.seconds)
         for scope, breaker in ward.breakers:

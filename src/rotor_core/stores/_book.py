@@ -270,11 +270,8 @@ class Book:
         return index
 
     def want(self, ask: Ask, now: float) -> Want:
-        by = now + self.guards.soon
-        if ask.deadline is not None and ask.deadline < by:
-            by = ask.deadline
         waiting = self.queue.waiting_for(ask.plan) if self.queue.by_id else 0
-        return Want(ask, now, by, self.shelf.rests, waiting, len(self.open))
+        return Want(ask, now, self.guards.soon, self.shelf.rests, waiting, len(self.open))
 
     def take(self, ask: Ask, want: Want, entry: Entry, at: float, asked_at: float) -> Reservation:
         """Charge every limit of an option from `at` on."""

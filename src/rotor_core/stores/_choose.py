@@ -37,9 +37,9 @@ def choose(index: PlanIndex, want: Want, asked_at: float, give_up_at: float) -> 
         least = index.least = Least(want.demand)
     elif least.lowered_by(want.demand):
         index.reconsider_all(least.amounts)
-    amounts, outlooks = least.amounts, list[Outlook]()
+    outlooks: list[Outlook] = []
     for tier in index.tiers:
-        found = tier.first(want, amounts)
+        found = tier.first(want, least.amounts)
         if found is not None:
             return found
         patience = min(asked_at + tier.max_wait, give_up_at)

@@ -53,13 +53,19 @@ class Amounts:
 
 
 class Want(Amounts):
-    """An ask at an instant. `by`: up to when an instant counts as now. `waiting`: how many wait for a slot already."""
+    """An ask at an instant. `by`: up to when an instant counts as now. `waiting`: how many wait for a slot already.
+
+    `soon`: by so many seconds an instant counts as now, where the ask has no earlier deadline.
+    """
 
     __slots__ = ("by", "exclude", "now", "rests", "waiting")
 
     def __init__(
-        self, ask: Ask, now: float, by: float, rests: Mapping[str, Rest], waiting: int, flying: int = 0
+        self, ask: Ask, now: float, soon: float, rests: Mapping[str, Rest], waiting: int, flying: int = 0
     ) -> None:
+        by = now + soon
+        if ask.deadline is not None and ask.deadline < by:
+            by = ask.deadline
         self.demand, self.exclude, self.flying, self._by_shape = ask.demand, ask.exclude, flying, {}
         self.now, self.by, self.rests, self.waiting = now, by, rests, waiting
 

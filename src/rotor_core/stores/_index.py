@@ -156,20 +156,20 @@ class TierIndex:
 
     def first(self, want: Want, least: Amounts) -> Taken | None:
         """The best-scored option with room by `want.by`, and the instant."""
-        by, exclude, asleep = want.by, want.exclude, self.asleep
+        now, by, exclude, rests = want.now, want.by, want.exclude, want.rests
         if self.dirty:
-            self._lower_floors(want.now)
-        if asleep and asleep[0][0] <= by:
-            self._wake(by, want.now)
+            self._lower_floors(now)
+        if self.asleep and self.asleep[0][0] <= by:
+            self._wake(by, now)
         if not self.of_one:
-            self._catch_up(want.now)
+            self._catch_up(now)
         aside: list[tuple[float, Entry]] = []
         self._aside, found = aside, None
         for _, order in self.ready:
             entry = self.entries[order]
             if entry.id in exclude:
                 continue
-            e = want.instant(entry)
+            e = want.instant(entry) if entry.holders or rests else now
             if e <= by and not (entry.gates and want.blocked(entry)):
                 found = Taken(entry, e)
                 break
