@@ -481,3 +481,19 @@ def test_the_same_words_are_understood_again_where_a_plugin_has_changed_what_the
     add_dialects({"changing": dialect_of([ErrorRule("overloaded", words="kettle is busy", only=[400])])})
 
     assert classify_failure("changing", 400, {}, "the kettle is busy").kind == "overloaded"
+
+
+@pytest.mark.parametrize("body", ["x", "x" * 5_000])
+def test_headers_are_read_beside_a_body_of_any_length(body):
+    date = {"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert of(429, body, retry_after="12").retry_after == 12
+    assert of(429, body, **date).retry_after == 30
+    assert of(429, body).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter", "kind"),
+    [("mine", "Groq", "overloaded"), ("groq", "openai-compatible", "overloaded"), ("mine", "openai-compatible", "bad_request"), ("mine", None, "bad_request")],
+)  # fmt: skip
+def test_the_adapter_tells_how_a_provider_says_things_of_whose_name_nothing_is_known(name, adapter, kind):
+    assert classify.classify_plain(name, 498, {}, "no", adapter).kind == kind

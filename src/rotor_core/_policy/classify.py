@@ -211,8 +211,6 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 """By provider: what one of them says differently. Its rules come before the general ones."""
 
 _added: Mapping[str, Dialect] = MappingProxyType({})
-_rules: Mapping[str, Dialect] = MappingProxyType({name: (*rules, *GENERAL) for name, rules in DIALECTS.items()})
-"""By provider, where anything is known of it: all its rules, in their order."""
 
 
 def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str] = ()) -> None:
@@ -221,15 +219,12 @@ def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str]
     They come before our own. `instead_of`: names whose added dialects are forgotten. Called when plugins are read: what
     follows classifies as if these had always been there, and no others.
     """
-    global _added, _rules  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
+    global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
     gone = {name.lower() for name in instead_of}
     kept = {name: rules for name, rules in _added.items() if name not in gone}
     added = {**kept, **{name.lower(): rules for name, rules in dialects.items()}}
     if added != _added:
         _added = MappingProxyType(added)
-        _rules = MappingProxyType(
-            {name: (*added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL) for name in {**added, **DIALECTS}}
-        )
         _remembered.cache_clear()
 
 
@@ -268,7 +263,7 @@ def classify_plain(
 
     `adapter`: who tells how a provider says things where nothing is known of its name: in a configuration that may be any.
     """
-    if adapter is not None and name not in _rules:
+    if adapter is not None and name not in _added and name not in DIALECTS:
         name = adapter.lower()
     if len(text) > _SHORT_BODY:
         text = text[:LONGEST_BODY]
@@ -292,7 +287,8 @@ _SHORT_BODY: Final = 4_000
 
 def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str) -> Failure:
     headers, facts = dict(told), read(status, text)
-    kind = _kind_of(facts, _rules.get(name, GENERAL))
+    rules = (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL)
+    kind = _kind_of(facts, rules)
     unit = per = limit = used = requested = None
     if kind not in _NO_FIGURES:
         unit, per = window_of(facts, headers)
