@@ -57,6 +57,11 @@ LATE: Final = 0.05
 NOTHING_SAID: Final = Ending(None)
 
 
+def anybody() -> bool:
+    """For who does not know whether anybody listens: somebody may."""
+    return True
+
+
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
@@ -81,7 +86,7 @@ class Work:
     regardless: Callable[[], Plan] | None = None
     stream_break: str = "raise"
     hedge: bool = False
-    heard: bool = True
+    heard: Callable[[], bool] = anybody
 
 
 def _none() -> list[Any]:
@@ -290,23 +295,22 @@ def _guessed(withheld: Withheld, refusal: Refusal) -> bool:
 
 def _sendable(work: Work, progress: Progress, grant: Reservation, *, forced: bool) -> Flow[bool]:
     """Sleep until the grant is due. False: it may not be sent, as it no longer holds or health has no place for it now."""
-    trusted = grant.at <= grant.asked_at
+    latest = grant.at + LATE if grant.at <= grant.asked_at else None
     while True:
-        if not trusted and not (yield from _due(grant)):
+        if latest is None and not (yield from _due(grant)):
             now: float = yield NOW
             progress.waited += max(0.0, now - grant.asked_at)
             return False
-        begun: tuple[float, Guards | None] = yield Begin(grant, forced, progress.streamed)
+        begun: tuple[float, Guards | None] = yield Begin(grant, forced, progress.streamed, latest)
         at, guards = begun
-        if guards is None or not trusted or at - grant.at <= LATE:
+        if latest is None or at <= latest:
             break
-        trusted = False  # it was long in coming
-        yield Finish(grant.id, NOTHING_SAID, at)
+        latest = None  # it was long in coming: the ledger is asked whether it still holds
     progress.waited += max(0.0, at - grant.asked_at)
     if guards is None:
         return False
     progress.guards, progress.sent_at, progress.waits = guards, at, False
-    if work.heard:
+    if work.heard():
         yield from _announce(work, progress, grant, at)
     return True
 

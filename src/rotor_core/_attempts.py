@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from rotor_core import _events as events
 from rotor_core._acquire import SOON, Progress, Work, decision, seat
@@ -17,9 +18,11 @@ from rotor_core._health import NO_BAR, Guards
 from rotor_core._ledger import Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
-from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, unfit_too
+from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, shared, unfit_too
 from rotor_core._settle import settle
 from rotor_core._values import quick
+
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @quick
@@ -156,9 +159,11 @@ def _keep_away(
     failed, last = deployments[reservation.deployment], attempts[-1]
     progress.avoid[failed.id] = last.at + last.seconds + backoff_seconds(len(attempts), retrial.chance)
     known, kind = work.plan.alike, error.failure.kind
-    wary = known.get((failed.id, kind))
+    what = shared(failed, kind)
+    wary = known.get(what) if what else _NOBODY
     if wary is None:  # of hundreds of options it takes as long as all the rest of a failover
-        wary = known[failed.id, kind] = alike(failed, [deployments[option.id] for option in work.plan.options], kind)
+        assert what is not None
+        wary = known[what] = alike(failed, [deployments[option.id] for option in work.plan.options], kind)
     progress.wary = wary if unwell is NO_BAR else wary.union(unwell.options, unwell.last)
 
 

@@ -81,12 +81,15 @@ class Barred(NamedTuple):
 class Begin(NamedTuple):
     """An attempt is about to be sent. The answer: the instant, and how long it can take (`Guards`); None where health has no place for it now.
 
+    `latest`: after that instant it is not begun, and the answer is None too.
+
     `forced`: there is a place. `streamed`: the answer comes in pieces. Whoever was let in says `Finish`, however it ends.
     """
 
     reservation: Reservation
     forced: bool = False
     streamed: bool = False
+    latest: float | None = None
 
 
 class Flowing(NamedTuple):
@@ -104,9 +107,12 @@ class Finish(NamedTuple):
 
 
 class MayRetry(NamedTuple):
-    """Whether the engine's retry budget has room for one retry more; if so it is taken. The answer: a `Retrial`, or None."""
+    """Whether the engine's retry budget has room for one retry more; if so it is taken. The answer: a `Retrial`, or None.
 
-    plan: Plan
+    `plan`: what the retry goes by; None: whatever else is known is not asked for.
+    """
+
+    plan: Plan | None = None
 
 
 class Retrial(NamedTuple):

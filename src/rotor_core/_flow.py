@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rotor_core._acquire import LATE, Progress, Work, acquire, decision, kept
+from rotor_core._acquire import LATE, Progress, Work, acquire, anybody, decision, kept
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
 from rotor_core._commands import NOW, Call, Deliver, Flow, Flowing, Open, Opened, Relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
@@ -198,4 +198,17 @@ def _broken(progress: Progress, seen: Seen, more: str = "") -> StreamBroken:
     return StreamBroken(text, partial, attempts=progress.attempts, failure=error.failure)
 
 
-__all__ = ["ABANDONED", "LATE", "Progress", "Result", "Seen", "Work", "acquire", "decision", "run", "settle", "stream"]
+__all__ = [
+    "ABANDONED",
+    "LATE",
+    "Progress",
+    "Result",
+    "Seen",
+    "Work",
+    "acquire",
+    "anybody",
+    "decision",
+    "run",
+    "settle",
+    "stream",
+]

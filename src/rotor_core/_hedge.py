@@ -143,7 +143,7 @@ def _join(work: Work, progress: Progress, contest: _Contest, request: Request) -
     chosen = yield from _with_plenty(work, progress, contest.first.reservation)
     if not chosen:
         return
-    retrial: Retrial | None = yield MayRetry(work.plan)
+    retrial: Retrial | None = yield MayRetry()
     if retrial is None:
         return
     seat = yield from _seat(work, progress, contest.first, chosen)
@@ -197,7 +197,7 @@ def _seat(work: Work, progress: Progress, first: _Runner, chosen: Collection[str
             at, guards = begun
             if guards is not None:
                 progress.guards = guards
-                if work.heard:
+                if work.heard():
                     yield from _announce(work, progress, first, grant, at)
                 return grant
         yield Settle(ask.id, NOTHING_USED)

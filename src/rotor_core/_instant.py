@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rotor_core import _commands as c
-from rotor_core._health import Bar, Guards
+from rotor_core._health import NO_BAR, Bar, Guards
 from rotor_core._ports import Ports
 
 
@@ -17,7 +17,9 @@ def _barred(command: c.Barred, ports: Ports) -> tuple[float, Bar]:
 
 
 def _begin(command: c.Begin, ports: Ports) -> tuple[float, Guards | None]:
-    at = ports.store.now()
+    at, latest = ports.store.now(), command.latest
+    if latest is not None and at > latest:
+        return at, None
     return at, ports.health.begin(command.reservation, at, forced=command.forced, streamed=command.streamed)
 
 
@@ -25,6 +27,8 @@ def _may_retry(command: c.MayRetry, ports: Ports) -> c.Retrial | None:
     at, health = ports.store.now(), ports.health
     if not health.may_retry(at):
         return None
+    if command.plan is None:
+        return c.Retrial(0.0, NO_BAR)
     return c.Retrial(ports.random.random(), health.barred(command.plan, at, strictly=True))
 
 

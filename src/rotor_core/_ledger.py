@@ -74,7 +74,7 @@ class Plan:
     options: tuple[Option, ...] = field(init=False, repr=False)
     """Of all tiers, in order."""
     alike: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False, default_factory=_nothing_yet)
-    """Who shares what with whom, by an option's id and a kind of failure: kept here by whoever worked it out, as it stays so."""
+    """Who shares what with whom, by what that is (a provider's URL, a model's name or ""): kept here by whoever worked it out, as it stays so."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(option for tier in self.tiers for option in tier.options))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from rotor_core._demand import Demand
-from rotor_core._flow import Work
+from rotor_core._flow import Work, anybody
 from rotor_core._model import Catalog
 from rotor_core._planner import Planner
 from rotor_core._policy.analyze import analyze, pool_for_task
@@ -52,9 +52,9 @@ def prepare(
     planner: Planner,
     calibration: Calibration | None = None,
     *,
-    heard: bool = True,
+    heard: Callable[[], bool] = anybody,
 ) -> Work:
-    """Make a request ready. `calibration`: what is known of answers' lengths. `heard`: whether anybody listens.
+    """Make a request ready. `calibration`: what is known of answers' lengths. `heard`: asks whether anybody listens.
 
     Raises ConfigError for a pool or model that does not exist.
     """

@@ -135,10 +135,9 @@ def _put_to_rest(
     assert failure is not None
     chance: float = yield DRAW
     seconds = rest_seconds(failure, attempt, chance)
-    if seconds and taught and failure.kind == "rate_limit" and failure.retry_after is None:
+    assert seconds is not None
+    if taught and failure.kind == "rate_limit" and failure.retry_after is None:
         seconds = min(seconds, LEAST_TOLD)
-    if not seconds:
-        return
     at: float = yield NOW
     scope = scopes(deployment)[SCOPES.index(REACTIONS[failure.kind].scope)]
     yield Rest(scope, at + seconds, failure.kind)

@@ -17,7 +17,7 @@ from rotor_core._drive import drive, drive_stream
 from rotor_core._engine import Engine, hold, release, share, without_password
 from rotor_core._errors import ConfigError
 from rotor_core._events import Event
-from rotor_core._flow import Result, Work, acquire, run, settle, stream
+from rotor_core._flow import Result, Work, acquire, anybody, run, settle, stream
 from rotor_core._health import BreakerState
 from rotor_core._ledger import Reservation
 from rotor_core._model import Catalog, Deployment
@@ -331,7 +331,7 @@ class Rotor:
             options["deadline"] = _instant(options.get("deadline"), engine.store)
         work = prepare(
             engine.next_id(), request, Options(**options), engine.catalog, engine.planner, engine.calibration,
-            heard=listen is not None or engine.hub.heard,
+            heard=engine.hub.heard if listen is None else anybody,
         )  # fmt: skip
         return work, request, engine.ports if listen is None else _listening(engine.ports, listen)
 

@@ -130,6 +130,8 @@ class Script:
             said = said(command)
             if not isinstance(command, (c.Barred, c.Begin, c.MayRetry)):
                 return said
+        if isinstance(command, c.Begin) and command.latest is not None and self.at > command.latest:
+            return self.at, None
         if isinstance(command, (c.Barred, c.Begin)):
             return self.at, said
         if isinstance(command, c.MayRetry):
@@ -153,6 +155,8 @@ class Script:
         """`Barred` as a function says who is unwell, `Draw` what the number is."""
         if not may:
             return None
+        if command.plan is None:
+            return c.Retrial(0.0, NO_BAR)
         barred = self.answers.get(c.Barred)
         unwell = barred(c.Barred(command.plan, strictly=True)) if callable(barred) else NO_BAR
         return c.Retrial(self.answer(c.DRAW), unwell)

@@ -11,10 +11,12 @@ from rotor_core import _commands as c
 from rotor_core._adrive import adrive, adrive_stream
 from rotor_core._drive import drive, drive_stream
 from rotor_core._events import Selected
+from rotor_core._health import NO_BAR
 from rotor_core._ledger import NOTHING_USED, Ticket
 from rotor_core._outcome import Chunk
 from rotor_core._ports import Ports
 from rotor_core._request import Request
+from rotor_core._state.retries import SHARE
 from rotor_core.adapters.base import dispatching
 from rotor_core.observe.health import Health
 
@@ -154,6 +156,33 @@ def test_every_command_finds_its_port(run):
     assert run(ask_everything(), ports(store, adapter, heard)) == (100.0, Random(1).random(), "hi")
     assert [name for name, *_ in store.asked] == ["reserve", "dispatched", "rest", "settle", "sent"]
     assert (heard, adapter.timeouts) == (["an event"], [7.0])
+
+
+def test_a_call_that_comes_too_late_to_begin_takes_no_place_and_earns_no_retries(run):
+    given = ports()
+
+    def asking():
+        late = yield c.Begin(reservation(), latest=99.9)
+        level = given.health._retries.level
+        begun = yield c.Begin(reservation(), latest=100.1)
+        return late, level, begun, given.health._retries.level
+
+    (at, none), before, (_, guards), after = run(asking(), given)
+
+    assert (at, none) == (100.0, None)
+    assert guards is not None
+    assert after - before == pytest.approx(SHARE)
+
+
+def test_a_retry_that_goes_by_no_plan_leaves_the_source_of_chance_alone(run):
+    given = ports()
+    state = given.random.getstate()
+
+    def asking():
+        return (yield c.MayRetry())
+
+    assert run(asking(), given) == (0.0, NO_BAR)
+    assert given.random.getstate() == state
 
 
 def test_an_error_in_an_answer_is_thrown_into_the_flow(run):

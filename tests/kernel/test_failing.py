@@ -80,6 +80,22 @@ def test_a_single_deployment_is_tried_again_after_its_backoff():
     assert [a.failure.kind for a in result.attempts if a.failure] == ["server_error"]
 
 
+def test_who_is_alike_is_worked_out_once_for_all_of_them():
+    keys = [replace(A, id=f"a/m#{n}") for n in range(1, 40)]
+    made = work(*keys, B)
+    for key in keys[:20]:
+        script = Script(
+            {
+                c.Reserve: [reservation(key.id), reservation("b/m#1", number=2)],
+                c.Call: [failure("server_error"), answer()],
+            }
+        )
+        script.play(run(replace(made), REQUEST))
+        assert asks(script)[1] == {key.id for key in keys}
+
+    assert list(made.plan.alike.values()) == [{key.id for key in keys}]
+
+
 def test_the_backoff_doubles_with_each_attempt_and_varies_by_a_quarter():
     script = Script(
         {

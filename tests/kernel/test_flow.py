@@ -110,14 +110,11 @@ def test_a_grant_that_was_long_in_coming_is_confirmed_and_sent():
 
     assert [x.ask.id for x in script.of(c.Reserve)] == ["r.1"]
     told = [type(x) for x in script.asked if isinstance(x, (c.Dispatched, c.Begin, c.Finish, c.Call))]
-    assert told == [
-        c.Begin,
-        c.Finish,
-        c.Dispatched,
-        c.Begin,
-        c.Call,
-        c.Finish,
-    ]  # its place is its own from the second on
+    assert told == [c.Begin, c.Dispatched, c.Begin, c.Call, c.Finish]
+    assert [x.latest for x in script.of(c.Begin)] == [
+        100.0 + LATE,
+        None,
+    ]  # the first was too late, and has begun nothing
     assert result.attempts[0].at == pytest.approx(100.0 + 4 * LATE)
     assert result.waited == pytest.approx(4 * LATE)
 

@@ -269,6 +269,31 @@ def test_a_request_can_be_listened_to_alone_and_all_together(made):
     assert len(all_events) == 4
 
 
+def test_who_begins_to_listen_while_a_request_is_under_way_hears_the_rest_of_it(made, adapter):
+    rotor, heard = made(deployment(), deployment("b")), []
+
+    def reply(given):
+        if given.provider.name == "a":
+            rotor.on("*", heard.append)
+            return failure("server_error")
+        return answer()
+
+    adapter.reply = reply
+    rotor.chat("hi")
+
+    assert [e.name for e in heard] == ["failed", "rotated", "selected", "answered"]
+
+
+def test_who_begins_to_listen_between_a_stream_and_its_first_piece_hears_all_of_it(made):
+    rotor, heard = made(deployment()), []
+    chunks = rotor.stream("hi")
+    rotor.on("*", heard.append)
+
+    list(chunks)
+
+    assert [e.name for e in heard] == ["selected", "answered"]
+
+
 def test_status_counts_what_was_done(made):
     rotor = made(
         deployment(limits=(Limit("requests", 10, "minute", "calendar"), ONE_AT_A_TIME)), deployment("b", price=PAID)

@@ -325,3 +325,15 @@ def test_who_answers_much_slower_than_it_used_to_gets_few_calls_at_a_time():
     assert site.begin() is None
     assert site.barred().options == {A.id}
     assert site.begin(forced=True) is not None
+
+
+def test_a_call_that_ends_in_the_middle_of_another_question_is_noted_after_it():
+    site = Site()
+    call = site.begin()
+
+    with site.health._lock:  # as when garbage collection closes a stream then, in the same thread
+        assert site.health.finish(call.id, FAILED, site.at) == ()
+        assert site.health.in_flight == 1
+
+    assert site.health.in_flight == 0
+    assert site.health.score("a/m#1") < 1.0

@@ -105,15 +105,16 @@ def backoff_seconds(attempt: int, chance: float) -> float:
 
 def alike(failed: Deployment, others: Iterable[Deployment], kind: FailureKind) -> frozenset[str]:
     """The ids of those that are likely to fail the same way at this moment, because they share what failed."""
+    what = shared(failed, kind)
+    return frozenset(other.id for other in others if shared(other, kind) == what) if what else frozenset()
+
+
+def shared(failed: Deployment, kind: FailureKind) -> tuple[str, str] | None:
+    """What others may share with whoever failed, so that they fail too: where it is, and the model ("": any). None: nothing."""
     reach = REACTIONS[kind].reach
     if reach == "deployment":
-        return frozenset()
-    url, model = failed.provider.base_url, failed.model.name
-    return frozenset(
-        other.id
-        for other in others
-        if other.provider.base_url == url and (reach == "provider" or other.model.name == model)
-    )
+        return None
+    return failed.provider.base_url, failed.model.name if reach == "model" else ""
 
 
 def may_go_on(failure: Failure, attempts: int, max_attempts: int) -> bool:

@@ -118,8 +118,6 @@ class Breaker:
                 self._calls, self._chances = self._calls / 2, self._chances / 2
         self.streak = 0
         self._failing.clear()
-        if before == "closed":  # as nearly always, and it stays so
-            return False
         self._turn("served", at)
         return self.state != before
 

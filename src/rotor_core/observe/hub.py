@@ -43,7 +43,6 @@ class Hub:
 
         return off
 
-    @property
     def heard(self) -> bool:
         """Whether anybody listens to anything."""
         return bool(self._listeners)

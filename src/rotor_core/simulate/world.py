@@ -209,8 +209,8 @@ class World:
                 for each in pending:
                     each.exchange.leave(self.at)
                 return None
-            case c.Begin(_, forced, _):
-                self.report.panics += forced
+            case c.Begin(forced=True, latest=latest) if latest is None or self.at <= latest:
+                self.report.panics += 1
             case _:
                 pass
         return self._instant[type(command)](command)
