@@ -111,16 +111,14 @@ class House:
         return sum(connection._task is not None for connection in self.server._connections)
 
     def left(self, rotor: Rotor, patience: float = 2.0) -> dict[str, Any]:
-        """What there still is of calls that are over, by name. Providers have a moment to notice that a client has gone."""
+        """What there still is of calls that are over, by name. Providers have a moment to notice that a client has gone.
+
+        One that only now reads what a client sent before it went begins an exchange late, and has that moment too.
+        """
         give_up_at = time.monotonic() + patience
-        while self.open_exchanges() and time.monotonic() < give_up_at:
+        while (exchanges := self.open_exchanges()) and time.monotonic() < give_up_at:
             time.sleep(0.001)
-        return {
-            **ledger_of(rotor),
-            **health_of(rotor),
-            **connections_of(rotor),
-            **_if("exchanges", self.open_exchanges()),
-        }
+        return {**ledger_of(rotor), **health_of(rotor), **connections_of(rotor), **_if("exchanges", exchanges)}
 
     async def aleft(self, rotor: Rotor) -> dict[str, Any]:
         """The same, and tasks of this loop other than the one that asks. What its finalizer closes is closed by a task."""
