@@ -7,6 +7,9 @@ says "fail", and 200 to any other, so a router is the same one with and without 
 
     cost = (the request that fails over) - (the same request served by the first) - (a bare exchange that ends in 500)
 
+`new words`: the same where the error's text is another one each time, as of providers that write a request's number into
+it. What such an answer means has to be read anew; what a text means that was read before is remembered.
+
 The bare exchange is a request's bytes by the library that carries that router's requests (aiohttp or httpx), with the
 answer's bytes read and nothing done with them: whatever a router does about the error, to classify it, to choose anew
 and to note it, is in its cost. So is what it costs to open a second call. Rotor's asynchronous calls are shown over both
@@ -43,7 +46,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, getrandbits
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -89,7 +92,8 @@ class Talk(asyncio.Protocol):
         key = head[lower.index(b"bearer ") + 7 :].partition(b"\r\n")[0].decode()
         bad = self.fails and FAILING.encode() in body
         self.counts[f"{key} {500 if bad else 200}"] += 1
-        self.transport.write(BAD if bad else GOOD)
+        error = BAD_ANEW.replace(NUMBER, b"%024x" % getrandbits(96)) if ANEW in body else BAD
+        self.transport.write(error if bad else GOOD)
 
 
 def response(status: str, body: Any) -> bytes:
@@ -98,6 +102,9 @@ def response(status: str, body: Any) -> bytes:
 
 
 GOOD, BAD = response("200 OK", ANSWER), response("500 Internal Server Error", ERROR)
+ANEW, NUMBER = b"with new words", b"number-of-24-characters."
+NUMBERED = {"error": ERROR["error"] | {"message": f"The server had an error. (request req_{NUMBER.decode()})"}}
+BAD_ANEW = response("500 Internal Server Error", NUMBERED)
 
 
 def stay_on(number: int) -> None:
@@ -227,8 +234,14 @@ def rotor_ways(first: str, second: str) -> list[Way]:
     def chat(key: str, transport: str) -> ChatRotor:
         return ChatRotor(rotor=rotor(key, transport))
 
+    anew = rotor("anew", "aiohttp")
+
+    def with_new_words(text: str) -> Any:
+        return anew.achat(f"{text} {ANEW.decode()}")
+
     return [
         Way("Rotor.achat", rotor("achat", "aiohttp").achat, "aiohttp", "sk-rotor-achat"),
+        Way("Rotor.achat, new words", with_new_words, "aiohttp", "sk-rotor-anew"),
         Way("Rotor.achat over httpx", rotor("achat-httpx", "httpx").achat, "httpx", "sk-rotor-achat-httpx"),
         Way("Rotor.chat", rotor("chat", "httpx").chat, "httpx, blocking", "sk-rotor-chat"),
         Way("ChatRotor.ainvoke", chat("ainvoke", "aiohttp").ainvoke, "aiohttp", "sk-rotor-ainvoke"),

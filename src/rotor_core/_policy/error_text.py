@@ -80,13 +80,22 @@ _QUOTED_CODES: Final = re.compile(
 )
 """Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
 
-_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type", "error_code")
-_TEXT_KEYS: Final = (
-    "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
-    "violations", "innererror", "error_msg", "description",
-)  # fmt: skip
+_CODE_KEYS: Final = frozenset(
+    ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type", "error_code")
+)
+_TEXT_KEYS: Final = {
+    key: place
+    for place, key in enumerate(
+        (
+            "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
+            "violations", "innererror", "error_msg", "description",
+        )
+    )
+}  # fmt: skip
+"""And the order in which they are read."""
 _NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
 """What is told beside the messages and not in them: kept as `key: value`."""
+_NOTED: Final = frozenset(_NOTED_KEYS)
 _DEEPEST: Final = 8
 """Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
 _MOST_QUOTES: Final = 5
@@ -117,15 +126,24 @@ def _gather(data: object, found: _Found, depth: int) -> None:
         for item in data[:20]:
             _gather(item, found, depth + 1)
     elif _is_object(data) and depth < _DEEPEST:
-        values = (data.get(key) for key in _CODE_KEYS)
-        found.codes.update(str(v)[:60].lower() for v in values if isinstance(v, str | int) and not isinstance(v, bool))
-        for key in _TEXT_KEYS:
-            if data.get(key) is not None:
-                _gather(data[key], found, depth + 1)
-        if noted := [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), str | int | float)]:
+        _gather_fields(data, found, depth)
+
+
+def _gather_fields(data: dict[str, Any], found: _Found, depth: int) -> None:
+    """The same of an object. It has few keys, and those looked for are many: so they are looked for from its side."""
+    for key in _CODE_KEYS.intersection(data):
+        code = data[key]
+        if isinstance(code, (str, int)) and not isinstance(code, bool):
+            found.codes.add(str(code)[:60].lower())
+    for key in sorted(_TEXT_KEYS.keys() & data.keys(), key=_TEXT_KEYS.__getitem__):
+        if data[key] is not None:
+            _gather(data[key], found, depth + 1)
+    if not _NOTED.isdisjoint(data):
+        noted = [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), (str, int, float))]
+        if noted:
             found.notes.append(", ".join(noted))
-        if _is_object(quoted := data.get("headers")):
-            found.headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
+    if _is_object(quoted := data.get("headers")):
+        found.headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
 
 
 def _quoted(text: str) -> object:
