@@ -376,6 +376,12 @@ def test_a_text_keeps_its_own_wait_where_a_header_would_mislead():
     assert of(413, error("Request too large."), retry_after="3").retry_after is None
 
 
+@pytest.mark.parametrize("value", [None, True, [], {}])
+def test_what_is_noted_beside_a_message_without_a_figure_is_no_wait(value):
+    body = json.dumps({"error": {"message": "The server had an error.", "retryDelay": value}})
+    assert of(500, body).retry_after is None
+
+
 @pytest.fixture
 def added(monkeypatch):
     """Dialects that a test adds, and nobody after it."""
