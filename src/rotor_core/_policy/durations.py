@@ -12,11 +12,12 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _UNITS: Final[Mapping[str, float]] = {
-    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0,
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0,
     "millisecond": 1e-3, "second": 1.0, "sec": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "day": 86400.0,
 }  # fmt: skip
 
-_UNIT: Final = r"milliseconds?|seconds?|secs?|minutes?|mins?|hours?|days?|ns|us|µs|ms|s|m|h|d"
+# Two letters look like µ and are written for it. To ignore a letter's case would admit others that look like s and i.
+_UNIT: Final = r"(?a:milliseconds?|seconds?|secs?|minutes?|mins?|hours?|days?|ns|us|µs|\u03bcs|ms|s|m|h|d)"
 _PART: Final = rf"\d{{1,12}}(?:\.\d{{1,12}})?\s?(?:{_UNIT})(?![a-z])"
 # `1h23m31s` has no boundary between its parts, so a unit may be followed by a digit but not by a letter.
 DURATION: Final = rf"(?:{_PART}[\s,]{{0,2}}){{1,6}}"
