@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     )
     from rotor_core._outcome import Answer, Attempt, Chunk, Failure, Outcome, ToolCall, ToolCallDelta, Usage
     from rotor_core._policy.analyze import analyze
-    from rotor_core._policy.classify import ErrorRule, classify_failure
+    from rotor_core._policy.classify import classify_failure
+    from rotor_core._policy.error_rules import ErrorRule
     from rotor_core._policy.estimate import estimate_tokens
     from rotor_core._policy.rank import Ranking
     from rotor_core._request import Analysis, Estimate, Request
@@ -193,7 +194,8 @@ _HOME: Final = {
             "Usage",
         ),
         "rotor_core._policy.analyze": ("analyze",),
-        "rotor_core._policy.classify": ("ErrorRule", "classify_failure"),
+        "rotor_core._policy.classify": ("classify_failure",),
+        "rotor_core._policy.error_rules": ("ErrorRule",),
         "rotor_core._policy.estimate": ("estimate_tokens",),
         "rotor_core._policy.rank": ("Ranking",),
         "rotor_core._request": (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rotor_core._model import Rule
-    from rotor_core._policy.classify import ErrorRule
+    from rotor_core._policy.error_rules import ErrorRule
     from rotor_core._policy.rank import Ranking
     from rotor_core.adapters.base import Adapter
     from rotor_core.stores.base import Store

@@ -8,7 +8,8 @@ import pytest
 
 from rotor_core import plugins
 from rotor_core._policy import classify
-from rotor_core._policy.classify import Rule, classify_failure
+from rotor_core._policy.classify import classify_failure
+from rotor_core._policy.error_rules import Rule
 from rotor_core.hookspecs import ProviderSpec, hookimpl
 
 

@@ -10,7 +10,8 @@ from tests.policy.provider_errors import ROWS
 
 from rotor_core._outcome import Failure
 from rotor_core._policy import classify
-from rotor_core._policy.classify import LONGEST_MESSAGE, ErrorRule, Rule, add_dialects, classify_failure, dialect_of
+from rotor_core._policy.classify import LONGEST_MESSAGE, add_dialects, classify_failure
+from rotor_core._policy.error_rules import ErrorRule, Rule, dialect_of
 
 ERRORS = Path(__file__).parents[3] / "shared" / "data" / "wire" / "errors.jsonl"
 

@@ -8,7 +8,8 @@ import pytest
 
 from rotor_cohere.errors import ERRORS
 from rotor_core._policy import classify
-from rotor_core._policy.classify import classify_failure, dialect_of
+from rotor_core._policy.classify import classify_failure
+from rotor_core._policy.error_rules import dialect_of
 
 MINUTE = "You are using a Trial key, which is limited to 20 API calls / minute. You can continue to use the Trial key for free"
 MONTH = "You are using a Trial key, which is limited to 1000 API calls / month. You can continue to use the Trial key for free"

@@ -8,7 +8,8 @@ import pytest
 
 from rotor_core import classify_failure
 from rotor_core._outcome import Usage
-from rotor_core._policy.classify import add_dialects, dialect_of
+from rotor_core._policy.classify import add_dialects
+from rotor_core._policy.error_rules import dialect_of
 from rotor_core.adapters.wire import WireError
 from rotor_gemini.errors import ERRORS
 from rotor_gemini.wire import GeminiWire

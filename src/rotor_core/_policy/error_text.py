@@ -1,21 +1,17 @@
-"""What an error says, read out of whatever it is wrapped in: codes, words, the limit it names, its figures, the wait.
+"""What an error says, taken out of whatever it is wrapped in: codes, messages, the headers that its body quotes.
 
-Nothing here decides what it means: that is `classify`. Pure; what is not there is None, never an error.
+Nothing here decides what it means: that is `classify`. Pure; what is not there is left out, never an error.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeGuard
-
-from rotor_core._outcome import FailedUnit, Scope
-from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
-from rotor_core._policy.reset_values import read_reset, seconds_until
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 Period = Literal["second", "minute", "hour", "day", "month"]
+JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 
 LONGEST_BODY: Final = 2**18
 """Characters of a body that are read. Some servers quote the whole request in an error."""
@@ -25,50 +21,43 @@ LAST_TEXT: Final = 2_000
 point comes last. The longest known error has 2,000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What an error says, taken out of its wrapping. `codes`: its code, type, status and reason, in lower case.
 
     `lower`: the text in lower case. `headers`: those that its body quotes, names in lower case (OpenRouter's do).
     """
 
     status: int | None
-    codes: frozenset[str]
+    codes: set[str]
     text: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    lower: str = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lower", self.text.lower())
+    lower: str
+    headers: Mapping[str, str]
 
 
-def read(status: int | None, body: str | bytes) -> Facts:
+def read(status: int | None, body: str) -> Facts:
     """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
-    body = (body or "")[:LONGEST_BODY]
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     found = _Found()
     try:
-        data: Any = json.loads(text)
+        data: JSON = json.loads(body)
     except (ValueError, RecursionError):
-        found.codes.update(code.lower() for code in _QUOTED_CODES.findall(_within_measure(text)))
+        found.codes.update(code.lower() for code in _QUOTED_CODES.findall(_within_measure(body)))
     else:
         _gather(data, found, 0)
-    messages = [*(found.messages or [text]), *found.notes]
     if status is None:
-        status = next(
-            (
-                int(code)
-                for code in sorted(found.codes)
-                if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600
-            ),
-            None,
-        )
-    return Facts(
-        status if isinstance(status, int) else None,
-        frozenset(found.codes),
-        _within_measure("\n".join(dict.fromkeys(messages))),
-        found.headers,
-    )
+        status = _status_among(found.codes)
+    messages = found.messages or [body]
+    if len(messages) > 1 or found.notes:
+        messages = ["\n".join(dict.fromkeys([*messages, *found.notes]))]
+    text = _within_measure(messages[0])
+    return Facts(status if isinstance(status, int) else None, found.codes, text, text.lower(), found.headers)
+
+
+def _status_among(codes: Iterable[str]) -> int | None:
+    """The status of HTTP that a body names itself."""
+    for code in sorted(codes):
+        if code.isascii() and code.isdigit() and 400 <= int(code[:4]) < 600:
+            return int(code)
+    return None
 
 
 def _within_measure(text: str) -> str:
@@ -95,25 +84,27 @@ _TEXT_KEYS: Final = {
 """And the order in which they are read."""
 _NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
 """What is told beside the messages and not in them: kept as `key: value`."""
-_NOTED: Final = frozenset(_NOTED_KEYS)
+_KEYS: Final = _CODE_KEYS.union(_TEXT_KEYS, _NOTED_KEYS, ("headers",))
 _DEEPEST: Final = 8
 """Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
 _MOST_QUOTES: Final = 5
 """Messages that are bodies themselves: a gateway quotes its upstream, a client its server."""
 
 
-@dataclass(slots=True)
 class _Found:
     """What a body holds, as it is gathered. `notes`: told beside the messages, one line for each object that has some."""
 
-    codes: set[str] = field(default_factory=set[str])
-    messages: list[str] = field(default_factory=list[str])
-    notes: list[str] = field(default_factory=list[str])
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    quotes: int = 0
+    __slots__ = ("codes", "headers", "messages", "notes", "quotes")
+
+    def __init__(self) -> None:
+        self.codes: set[str] = set()
+        self.messages: list[str] = []
+        self.notes: list[str] = []
+        self.headers: dict[str, str] = {}
+        self.quotes = 0
 
 
-def _gather(data: object, found: _Found, depth: int) -> None:
+def _gather(data: JSON, found: _Found, depth: int) -> None:
     """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
     if isinstance(data, str):
         quoted = _quoted(data) if found.quotes < _MOST_QUOTES else None
@@ -122,219 +113,50 @@ def _gather(data: object, found: _Found, depth: int) -> None:
         else:
             found.quotes += 1
             _gather(quoted, found, 1)
-    elif _is_list(data) and depth < _DEEPEST:
+    elif isinstance(data, dict) and depth < _DEEPEST:
+        _gather_fields(data, found, depth)
+    elif isinstance(data, list) and depth < _DEEPEST:
         for item in data[:20]:
             _gather(item, found, depth + 1)
-    elif _is_object(data) and depth < _DEEPEST:
-        _gather_fields(data, found, depth)
 
 
-def _gather_fields(data: dict[str, Any], found: _Found, depth: int) -> None:
+def _gather_fields(data: dict[str, JSON], found: _Found, depth: int) -> None:
     """The same of an object. It has few keys, and those looked for are many: so they are looked for from its side."""
-    for key in _CODE_KEYS.intersection(data):
-        code = data[key]
-        if isinstance(code, (str, int)) and not isinstance(code, bool):
-            found.codes.add(str(code)[:60].lower())
-    for key in sorted(_TEXT_KEYS.keys() & data.keys(), key=_TEXT_KEYS.__getitem__):
-        if data[key] is not None:
-            _gather(data[key], found, depth + 1)
-    if not _NOTED.isdisjoint(data):
-        noted = [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), (str, int, float))]
-        if noted:
-            found.notes.append(", ".join(noted))
-    if _is_object(quoted := data.get("headers")):
-        found.headers.update({str(k).lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
+    texts: list[str] = []
+    beside = False
+    for key in _KEYS.intersection(data):
+        value = data[key]
+        if key in _TEXT_KEYS:
+            if value is not None:
+                texts.append(key)
+        elif key not in _CODE_KEYS:
+            beside = True
+        elif isinstance(value, (str, int)) and not isinstance(value, bool):
+            found.codes.add(str(value)[:60].lower())
+    if len(texts) > 1:
+        texts.sort(key=_TEXT_KEYS.__getitem__)
+    for key in texts:
+        _gather(data[key], found, depth + 1)
+    if beside:
+        _note(data, found)
 
 
-def _quoted(text: str) -> object:
+def _note(data: dict[str, JSON], found: _Found) -> None:
+    """What an object tells beside its messages."""
+    noted = [f"{k}: {str(data[k])[:200]}" for k in _NOTED_KEYS if isinstance(data.get(k), (str, int, float))]
+    if noted:
+        found.notes.append(", ".join(noted))
+    quoted = data.get("headers")
+    if isinstance(quoted, dict):
+        found.headers.update({k.lower(): v for k, v in list(quoted.items())[:50] if isinstance(v, str)})
+
+
+def _quoted(text: str) -> JSON:
     """The body that a message is, or None."""
-    if text.lstrip()[:1] not in ("{", "["):
+    if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        data: object = json.loads(text)
+        data: JSON = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return data or None
-
-
-def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(data, dict)
-
-
-def _is_list(data: object) -> TypeGuard[list[Any]]:
-    return isinstance(data, list)
-
-
-# ---- which limit --------------------------------------------------------------------------------------------------
-
-_ABBREVIATED: Final = re.compile(r"\b(IT|OT|T|R|AS)P([SMHD])\b|\b(AS)([HD])\b")
-_UNITS: Final[Mapping[str, FailedUnit]] = {
-    "IT": "input_tokens", "OT": "output_tokens", "T": "tokens", "R": "requests", "AS": "audio_seconds",
-}  # fmt: skip
-_PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
-
-_PERIODS_SPELT: Final[tuple[Period, ...]] = ("second", "minute", "hour", "day", "month")
-_SPELT: Final = re.compile(
-    r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
-    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
-    re.IGNORECASE,
-)
-_SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
-    ("input", "input_tokens"), ("output", "output_tokens"), ("audio", "audio_seconds"), ("token", "tokens"), ("", "requests"),
-)  # fmt: skip
-_ALONE: Final[tuple[tuple[re.Pattern[str], FailedUnit | None, Period | None], ...]] = (
-    (re.compile(r"per 86400s|\bByDay\b|\bUserByModelByDay\b"), "requests", "day"),
-    (re.compile(r"per 60s|\bByMinute\b|\bUserByModelByMinute\b"), "requests", "minute"),
-    (re.compile(r"free-models-per-day|openrouter_free_tier_daily", re.IGNORECASE), "requests", "day"),
-    (re.compile(r"free-models-per-min|limit_rpm/", re.IGNORECASE), "requests", "minute"),
-    (re.compile(r"concurren", re.IGNORECASE), "concurrent", None),
-    (re.compile(r"\bqps\b", re.IGNORECASE), "requests", "second"),
-    (re.compile(r"\bdaily (?:api )?(?:requests?|calls?)\b", re.IGNORECASE), "requests", "day"),
-    (re.compile(r"\bdaily (?:\w{1,20} )?tokens?\b", re.IGNORECASE), "tokens", "day"),
-    (re.compile(r"\bdaily\b", re.IGNORECASE), None, "day"),
-    (re.compile(r"\bhourly\b", re.IGNORECASE), None, "hour"),
-    (re.compile(r"\btokens?\b.{0,40}\bper-minute\b", re.IGNORECASE), "tokens", "minute"),
-    (re.compile(r"\brequests\b.{0,40}\bper-minute\b", re.IGNORECASE), "requests", "minute"),
-    (re.compile(r"\bper-minute\b", re.IGNORECASE), None, "minute"),
-    (re.compile(r"too many tokens", re.IGNORECASE), "tokens", None),
-    (re.compile(r"token rate limit", re.IGNORECASE), "tokens", None),
-    (re.compile(r"requests? rate limit|call rate limit", re.IGNORECASE), "requests", None),
-    (re.compile(r"_tier_requests\b", re.IGNORECASE), "requests", None),
-    (re.compile(r"_input_token_count\b", re.IGNORECASE), "input_tokens", None),
-)
-
-_QUOTA: Final = re.compile(
-    r"\b[A-Z]\w{0,60}?(InputToken|OutputToken|Token|Request)s?(?:Per[A-Z]\w{0,40}?)?Per(Second|Minute|Hour|Day|Month)(?![a-z])"
-    r"(?:(?:(?!quota_?[iI]d).){0,300}?quota_?[vV]alue[^\w\n]{1,8}(\d{1,15}))?",
-    re.DOTALL,
-)
-"""Google's names of quotas, `GenerateRequestsPerDayPerProjectPerModel-FreeTier`, and the figure that stands by it."""
-
-
-def _quota_of(text: str) -> tuple[FailedUnit, Period, float | None] | None:
-    """Of the quotas that a text names the one of the longest period: it is the last to come back."""
-    found = max(_QUOTA.finditer(text), key=lambda quota: _LENGTHS[quota[2]], default=None)
-    if found is None:
-        return None
-    return _QUOTA_UNITS[found[1]], _PERIODS_SPELT[_LENGTHS[found[2]]], parse_number(found[3] or "")
-
-
-_LENGTHS: Final[Mapping[str, int]] = {period.capitalize(): at for at, period in enumerate(_PERIODS_SPELT)}
-_QUOTA_UNITS: Final[Mapping[str, FailedUnit]] = {
-    "InputToken": "input_tokens", "OutputToken": "output_tokens", "Token": "tokens", "Request": "requests",
-}  # fmt: skip
-
-
-def window_of(facts: Facts, headers: Mapping[str, str]) -> tuple[FailedUnit | None, Period | None]:
-    """The unit and the period of the limit that a text names, or `x-ratelimit-type`; each None where they name none."""
-    if quota := _quota_of(facts.text):
-        return quota[0], quota[1]
-    if found := _ABBREVIATED.search(facts.text):
-        unit, per = (found[1], found[2]) if found[1] else (found[3], found[4])
-        return _UNITS[unit], _PERIODS[per]
-    if found := _SPELT.search(facts.text):
-        what = found[1].lower()
-        return (
-            next(unit for word, unit in _SPELT_UNITS if word in what),
-            next(per for per in _PERIODS_SPELT if per.startswith(found[2].lower())),
-        )
-    for text in (facts.text, headers.get("x-ratelimit-type", "")):
-        for pattern, unit, per in _ALONE:
-            if pattern.search(text):
-                return unit, per
-    return None, None
-
-
-_N: Final = r"~?(\d[\d,]{0,20}(?:\.\d{1,9})?)"
-
-
-def _figures(*patterns: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
-
-
-_LIMITS: Final = _figures(
-    rf"\d (?:tokens )?> {_N}", rf"\blimit:? {_N}", rf"context (?:length|window) (?:is|of) {_N}", rf"only afford {_N}",
-    rf"\blimit (?:for (?:this|the) model )?(?:is|of):? {_N}", rf"\blimit \({_N}", rf"limited to {_N}",
-    rf"max [RT]PM: {_N}", rf"max organization concurrency: {_N}", rf"max size: {_N}", rf"of tokens allowed \(?{_N}",
-    rf"rate limit for your organization \([^)]{{0,80}}\) of {_N}", rf"allocation of {_N}", rf"total_tokens={_N}",
-    rf"(?:prompt|context|model) length(?: is| of(?: only)?|:) {_N}", rf"with {_N} maximum context length",
-    rf"max_new_tokens\W{{0,2}}must be <= {_N}", rf"in the prompt cannot exceed {_N}", rf"input length should be \[\d{{1,9}}, {_N}\]",
-)  # fmt: skip
-_USED: Final = _figures(rf"\bUsed:? {_N}")
-_REQUESTED: Final = _figures(
-    rf"\bRequested:? {_N}", rf"you requested (?:about |up to )?{_N} tokens", rf"resulted in {_N} tokens", rf"limit exceeded: {_N} >",
-    rf"max_tokens={_N} cannot", rf"prompt is too long: {_N}", rf"current length is {_N}", rf"contains {_N} tokens",
-    rf"input token count \({_N}\)", rf"output tokens \({_N}\)", rf"prompt \(length {_N}\)", rf"cannot exceed \d{{1,12}} - received {_N}",
-)  # fmt: skip
-
-
-def figures_of(facts: Facts) -> tuple[float | None, float | None, float | None]:
-    """Limit, used and requested, in the text's own unit; the limit perhaps in the headers that the body quotes."""
-    text = facts.text
-    quota = _quota_of(text)
-    limit = quota[2] if quota else None
-    if limit is None:
-        limit = _figure(_LIMITS, text)
-    if limit is None:
-        limit = parse_number(facts.headers.get("x-ratelimit-limit", ""))
-    return limit, _figure(_USED, text), _figure(_REQUESTED, text)
-
-
-def _figure(patterns: tuple[re.Pattern[str], ...], text: str) -> float | None:
-    """The first number that one of the patterns finds."""
-    for pattern in patterns:
-        if found := pattern.search(text):
-            return parse_number(found[1])
-    return None
-
-
-# ---- how long, and whom -------------------------------------------------------------------------------------------
-
-_WAIT_NOTED: Final = re.compile(r"retry_after_seconds\W{1,6}(\d{1,9}(?:\.\d{1,9})?)")
-_WAIT: Final = re.compile(
-    rf"""(?:(?:(?:try|retry)(?:ing)?(?:\s+again)?|resets?)\s+(?:in|after)|please wait(?:\s+for)?|retryDelay["']?\s?:\s?["']?)\s?"""
-    rf"""(?:about\s|~\s?)?({DURATION})""",
-    re.IGNORECASE,
-)
-
-
-def told_in_words(text: str) -> float | None:
-    """Seconds to wait, by the text's own figure."""
-    found = _WAIT.search(text) or _WAIT_NOTED.search(text)
-    return parse_duration(found[1]) if found else None
-
-
-def wait_of(headers: Mapping[str, str], facts: Facts) -> float | None:
-    """Seconds to wait: the text's figure is finer than the header's, which some round up to whole seconds.
-
-    Of an instant in the headers that a body quotes only the answer's own `date` makes a wait.
-    """
-    said = told_in_words(facts.text)
-    if said is None:
-        said = retry_after_of(headers)
-    if said is None and (reset := read_reset(facts.headers.get("x-ratelimit-reset", ""))):
-        said = seconds_until(reset, headers) if reset.form == "instant" else None
-    return said
-
-
-_SCOPED_WORDS: Final[tuple[tuple[str, Scope], ...]] = (
-    (r"\borganization\b|\byour team\b|\borg-", "org"),
-    (r"per_project|\bproject\b", "project"),
-    (r"trial key|api[ _]key|settings/keys", "key"),
-    (
-        r"\baccount\b|\buserby|your (?:current )?quota|your (?:\w+ )?usage|your rate limit|billing|balance|credits|余额",
-        "account",
-    ),
-    (r"\bmodel\b", "model"),
-)
-_SCOPES: Final[tuple[tuple[re.Pattern[str], Scope], ...]] = tuple(
-    (re.compile(words, re.IGNORECASE), scope) for words, scope in _SCOPED_WORDS
-)
-
-
-def scope_of(text: str) -> Scope:
-    """Whom it concerns, by what the text names."""
-    for pattern, scope in _SCOPES:
-        if pattern.search(text):
-            return scope
-    return "unknown"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from rotor_core._model import Rule
-from rotor_core._policy.classify import dialect_of
+from rotor_core._policy.error_rules import dialect_of
 from rotor_core._policy.rank import Ranking
 from rotor_core.hookspecs import ProviderSpec, StoreSpec
 

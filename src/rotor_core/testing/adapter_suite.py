@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pytest
 
 from rotor_core._model import Credential, Deployment, Model, Provider, Secret
-from rotor_core._policy.classify import add_dialects, dialect_of
+from rotor_core._policy.classify import add_dialects
+from rotor_core._policy.error_rules import dialect_of
 from rotor_core.adapters.base import Adapter
 from rotor_core.hookspecs import ProviderSpec
 from rotor_core.plugins import installed
