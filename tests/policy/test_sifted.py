@@ -15,8 +15,6 @@ from rotor_core._policy.sifted import Sifted, sifted
 def sifted_within(value: object) -> Iterator[Sifted]:
     if isinstance(value, Sifted):
         yield value
-    elif isinstance(value, error_rules.Rule):
-        yield from sifted_within(value.words)
     elif isinstance(value, tuple):
         for item in value:
             yield from sifted_within(item)

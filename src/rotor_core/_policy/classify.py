@@ -14,7 +14,7 @@ from typing import Final
 
 from rotor_core._outcome import Failure, FailureKind, Scope
 from rotor_core._policy.error_figures import NO_LIMIT, Limit, limit_of, scope_of, told_in_words, wait_of
-from rotor_core._policy.error_rules import DIALECTS, GENERAL, Dialect
+from rotor_core._policy.error_rules import DIALECTS, GENERAL, Dialect, kind_of
 from rotor_core._policy.error_text import LONGEST_BODY, Facts, read
 
 LONGEST_MESSAGE: Final = 1_000
@@ -99,7 +99,7 @@ _SHORT_BODY: Final = 4_000
 
 def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str) -> Failure:
     headers, facts = dict(told), read(status, text)
-    kind = _kind_of(facts, (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL))
+    kind = kind_of(facts, (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL))
     limit = NO_LIMIT if kind in _NO_FIGURES else limit_of(facts, headers)
     success = facts.status is not None and 200 <= facts.status < 300
     wait = None if success else wait_of(headers, facts)
@@ -118,13 +118,6 @@ def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...]
 
 _remembered: Final = lru_cache(maxsize=256)(_classified)
 _TOO_LONG: Final[frozenset[FailureKind]] = frozenset({"context_length", "too_large"})
-
-
-def _kind_of(facts: Facts, rules: Dialect) -> FailureKind:
-    for rule in rules:
-        if rule.matches(facts):
-            return rule.kind
-    return "unknown"
 
 
 def _rate_or_allotment(facts: Facts, limit: Limit, wait: float | None) -> FailureKind:

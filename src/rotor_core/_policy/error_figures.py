@@ -190,7 +190,7 @@ def wait_of(headers: Mapping[str, str], facts: Facts) -> float | None:
     said = told_in_words(facts)
     if said is None and headers:
         said = retry_after_of(headers)
-    if said is None and (reset := read_reset(facts.headers.get("x-ratelimit-reset", ""))):
+    if said is None and facts.headers and (reset := read_reset(facts.headers.get("x-ratelimit-reset", ""))):
         said = seconds_until(reset, headers) if reset.form == "instant" else None
     return said
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from rotor_core._outcome import KINDS, FailureKind
 from rotor_core._policy.error_text import Facts
-from rotor_core._policy.sifted import Sifted, sifted
+from rotor_core._policy.sifted import Sifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,14 @@ class Rule:
     kind: FailureKind
     statuses: Collection[int] = ()
     codes: Collection[str] = ()
-    words: str | re.Pattern[str] | Sifted | None = None
+    words: str | re.Pattern[str] | None = None
     only: Collection[int | None] | None = None
 
-    def ready(self) -> Rule:
-        """The same, checked, and as `matches` wants it. Raises ValueError or TypeError for what could never be meant."""
+    def ready(self, needs: tuple[str, ...] = ("",)) -> Ready:
+        """The same, checked, and as `kind_of` wants it. Raises ValueError or TypeError for what could never be meant.
+
+        `needs`: whatever `words` match holds one of these, in lower case.
+        """
         if self.kind not in KINDS:
             raise ValueError(f"there is no kind of failure {self.kind!r}; there are {', '.join(KINDS)}")
         if isinstance(self.codes, str) or not (self.statuses or self.codes or self.words):
@@ -42,31 +45,44 @@ class Rule:
             words = _for_lower_case(self.words) if self.words is not None else None
         except re.error as error:
             raise ValueError(f"the words of a rule for {self.kind} are no regular expression: {error}") from error
-        if words is not None and words.pattern.search(""):
-            raise ValueError(f"the words of a rule for {self.kind} match any text: {words.pattern.pattern!r}")
+        if words is not None and words.search(""):
+            raise ValueError(f"the words of a rule for {self.kind} match any text: {words.pattern!r}")
+        statuses, codes = frozenset(self.statuses), frozenset(code.lower() for code in self.codes)
         only = None if self.only is None else frozenset(self.only)
-        return Rule(self.kind, frozenset(self.statuses), frozenset(c.lower() for c in self.codes), words, only)
-
-    def matches(self, facts: Facts) -> bool:
-        """Whether it is what these say. The rule is one that `ready` made."""
-        if self.only is not None and facts.status not in self.only:
-            return False
-        if facts.status in self.statuses or not facts.codes.isdisjoint(self.codes):
-            return True
-        return isinstance(self.words, Sifted) and self.words.search(facts.lower, facts.lower) is not None
+        return Ready(self.kind, statuses, codes, None if words is None else Sifted(needs, words), only)
 
 
-def _for_lower_case(words: str | re.Pattern[str] | Sifted) -> Sifted:
+def _for_lower_case(words: str | re.Pattern[str]) -> re.Pattern[str]:
     """To be searched for in a text in lower case: four times as fast as to ignore the case, where nothing is a capital."""
-    needs = words.needs if isinstance(words, Sifted) else ("",)
-    wanted = words.pattern if isinstance(words, Sifted) else words
-    pattern, flags = (wanted, 0) if isinstance(wanted, str) else (wanted.pattern, wanted.flags)
-    return Sifted(needs, re.compile(pattern, flags | re.IGNORECASE if _CAPITAL.search(pattern) else flags))
+    pattern, flags = (words, 0) if isinstance(words, str) else (words.pattern, words.flags)
+    return re.compile(pattern, flags | re.IGNORECASE if _CAPITAL.search(pattern) else flags)
 
 
 _CAPITAL: Final = re.compile(r"(?<!\\)[A-Z]")
 
-Dialect = tuple[Rule, ...]
+
+class Ready(NamedTuple):
+    """A rule that was checked. `words`: to be searched for in a text in lower case."""
+
+    kind: FailureKind
+    statuses: frozenset[int]
+    codes: frozenset[str]
+    words: Sifted | None
+    only: frozenset[int | None] | None
+
+
+Dialect = tuple[Ready, ...]
+
+
+def kind_of(facts: Facts, rules: Iterable[Ready]) -> FailureKind:
+    """What the first rule says that fits; `unknown` where none does."""
+    status, codes, _, lower, _ = facts
+    for kind, statuses, its_codes, words, only in rules:
+        if only is not None and status not in only:
+            continue
+        if status in statuses or not codes.isdisjoint(its_codes) or (words is not None and words.search(lower, lower)):
+            return kind
+    return "unknown"
 
 
 def _rule(
@@ -76,9 +92,9 @@ def _rule(
     needs: str = "",
     words: str = "",
     only: tuple[int | None, ...] | None = None,
-) -> Rule:
-    """`needs`: what `words` cannot do without, as `sifted` wants it."""
-    return Rule(kind, statuses, codes.split(), sifted(needs, words, 0) if words else None, only).ready()
+) -> Ready:
+    """`needs`: what `words` cannot do without, with `|` between."""
+    return Rule(kind, statuses, codes.split(), words or None, only).ready(tuple(needs.split("|")))
 
 
 GENERAL: Final[Dialect] = (
@@ -220,7 +236,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
 
 def dialect_of(rules: Iterable[object]) -> Dialect:
     """The rules as a dialect, checked. Raises ValueError or TypeError, which say what is wrong with which of them."""
-    dialect: list[Rule] = []
+    dialect: list[Ready] = []
     for number, rule in enumerate(rules, 1):
         if not isinstance(rule, Rule):
             raise TypeError(f"rule {number} is a {type(rule).__name__}, not an ErrorRule")

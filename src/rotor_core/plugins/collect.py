@@ -22,6 +22,7 @@ import pluggy
 from rotor_core import hookspecs
 from rotor_core._model import Rule
 from rotor_core._policy.classify import add_dialects
+from rotor_core._policy.error_rules import dialect_of
 from rotor_core._policy.rank import Ranking
 from rotor_core._version import __version__
 from rotor_core.hookspecs import ProviderSpec, StoreSpec
@@ -107,7 +108,7 @@ _spoken: tuple[str, ...] = ()
 def _speak(plugins: Plugins) -> None:
     """Let `classify_failure` know these plugins' dialects, and no longer those of plugins that were read before."""
     global _spoken  # noqa: PLW0603  what `classify_failure` knows is the process's too
-    dialects = {name: spec.errors for name, spec in plugins.providers.items() if spec.errors}
+    dialects = {name: dialect_of(spec.errors) for name, spec in plugins.providers.items() if spec.errors}
     if dialects or _spoken:
         add_dialects(dialects, instead_of=_spoken)
         _spoken = tuple(dialects)

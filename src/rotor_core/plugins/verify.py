@@ -116,7 +116,9 @@ def _with_its_catalog(spec: ProviderSpec) -> tuple[ProviderSpec, str]:
 def _with_its_dialect(spec: ProviderSpec) -> tuple[ProviderSpec, str]:
     """A provider whose dialect is broken can be used all the same: its errors are read by the general one."""
     try:
-        return replace(spec, errors=dialect_of(spec.errors)), ""
+        rules = tuple(spec.errors)
+        dialect_of(rules)
+        return replace(spec, errors=rules), ""
     except (TypeError, ValueError) as error:
         text = f"the errors of provider {spec.name!r} are read by the general dialect: {error}"
         return replace(spec, errors=()), text
