@@ -40,7 +40,7 @@ from rotor_core._commands import (
     Retrial,
     Settle,
     Start,
-)  # fmt: skip
+)
 from rotor_core._demand import Demand
 from rotor_core._errors import ProviderError, StoreError
 from rotor_core._health import Bar, Ending, Guards, Turn

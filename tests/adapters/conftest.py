@@ -340,3 +340,12 @@ async def failure_of(doing: Awaitable[Any]) -> ProviderError:
     assert error.__context__ is None
     assert error.__cause__ is None
     return error
+
+
+def in_chunks(status: str, *pieces: bytes, headers: str = "") -> list[bytes]:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n{headers}\r\n"
+    return [head.encode(), *(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces), b"0\r\n\r\n"]
+
+
+def said(text: str) -> dict[str, object]:
+    return {**HELLO, "choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import json
-import random
 import time
 import tracemalloc
 from contextlib import suppress
@@ -25,6 +24,7 @@ from tests.adapters.conftest import (
     hanging,
     open_stream,
     resetting,
+    said,
     stream_bytes,
 )
 
@@ -34,15 +34,10 @@ from rotor_core.adapters import http
 from rotor_core.adapters.http import ExchangeError, endpoint
 from rotor_core.adapters.http_adapter import _Reading
 from rotor_core.adapters.openai_compatible import OpenAIWire
-from rotor_core.adapters.openai_stream import StreamReader
 from rotor_core.adapters.patience import Patience
 from rotor_core.adapters.wire import WireError
 
 MB = 1024 * 1024
-
-
-def said(text: str) -> dict[str, object]:
-    return {**HELLO, "choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}
 
 
 # ---- bodies
@@ -118,7 +113,9 @@ def packed_spaces(megabytes: int) -> list[bytes]:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n"
+
 PIECE = b"10000\r\n" + b" " * 65536 + b"\r\n"
+
 FLOODS = {
     "40 MB announced": [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (40 * MB), *[b" " * 65536] * 640],
     "40 MB in chunks": [CHUNKED % b"application/json", *[PIECE] * 640],
@@ -306,74 +303,7 @@ async def test_a_connection_that_breaks_may_have_delivered(caller: Caller, serve
     assert len(server.seen) == 1
 
 
-# ---- cuts
-
-
-def call_piece(arguments: str, **more: object) -> str:
-    return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments}, **more}])
-
-
-def raw(event: str) -> str:
-    """The event with its characters as they are, not escaped."""
-    return f"data: {json.dumps(json.loads(event[6:]), ensure_ascii=False)}\n\n"
-
-
-EVENTS = [
-    delta(role="assistant", content=""),
-    raw(delta(content="Grüße 👋")),
-    delta(content=" und\nmehr"),
-    delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "add", "arguments": '{"a'}}]),
-    raw(call_piece('": "ä')),
-    call_piece('"}'),
-    delta("tool_calls"),
-]
-USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2}}\n\n'
-FULL_TEXT, FULL_ARGUMENTS = "Grüße 👋 und\nmehr", '{"a": "ä"}'
-
-
-def is_beginning(chunks) -> bool:
-    text = "".join(c.text for c in chunks)
-    arguments = "".join(d.arguments for c in chunks for d in c.tool_calls)
-    return FULL_TEXT.startswith(text) and FULL_ARGUMENTS.startswith(arguments)
-
-
-def test_a_stream_cut_at_any_byte_is_its_beginning_and_never_looks_complete():
-    whole = "".join((*EVENTS, USAGE, "data: [DONE]\n\n")).encode()
-    assert "👋".encode() in whole
-    finished = whole.index(b'"finish_reason": "tool_calls"') + len(b'"finish_reason": "tool_calls"}]}')
-    for cut in range(len(whole)):
-        reader = StreamReader()
-        chunks = []
-        try:
-            chunks += reader.feed(whole[:cut])
-            chunks += reader.end()
-        except WireError:
-            assert cut < finished
-        else:
-            assert cut >= finished
-            assert chunks[-1].finish_reason == "tool_calls"
-        assert is_beginning(chunks)
-
-
-async def test_a_connection_cut_at_any_byte_is_never_a_whole_answer(caller: Caller, server: Scripted):
-    whole = stream_bytes(*EVENTS, USAGE, "data: [DONE]\n\n")
-    last = len(whole) - len(b"0\r\n\r\n") - len(chunked("data: [DONE]\n\n")) + len(b"e\r\ndata: [DONE]\n")
-    cuts = [*range(0, last, 7), *random.Random(4).sample(range(last), 60), last - 1]
-    for cut in cuts:
-        server.script = [closing(whole[:cut])]
-        error = await failure_of(caller.stream(deployment(server.base_url)))
-        assert error.failure.kind == "connection"
-        assert error.request_sent
-        assert is_beginning(error.chunks)
-        assert not any(c.finish_reason for c in error.chunks)
-
-
-async def test_an_answer_cut_at_any_byte_is_none(caller: Caller, server: Scripted):
-    whole = answer_bytes(said("Grüße 👋"))
-    for cut in range(0, len(whole), 5):
-        server.script = [closing(whole[:cut])]
-        error = await failure_of(caller.call(deployment(server.base_url)))
-        assert error.failure.kind == "connection"
+# ---- what is not shown, and who leaves
 
 
 async def test_a_secret_in_a_head_that_is_no_http_is_not_shown(caller: Caller, server: Scripted):

@@ -2,41 +2,20 @@
 
 import copy
 import json
-import re
-from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.adapters.histories import PICTURE, USER, asked, call, result
 
 from rotor_core._model import Model
 from rotor_core._request import Request
-from rotor_core.adapters.history import Manner, arguments_text, neutral, strict_id, usual_id
+from rotor_core.adapters.history import Manner, neutral, strict_id
 from rotor_core.adapters.media import media_of
 from rotor_core.adapters.openai_compatible import OpenAIWire
 from rotor_core.adapters.openai_stream import StreamReader
 from rotor_core.adapters.openai_wire import decode
 from rotor_core.adapters.parts import parts_of, text_of
-from rotor_core.adapters.wire import UnfitError
-
-USER = {"role": "user", "content": "hi"}
-
-
-def call(given: str | None = "call_1", name: str = "add", arguments: object = "{}", **more) -> dict:
-    return {"id": given, "type": "function", "function": {"name": name, "arguments": arguments}, **more}
-
-
-def asked(*calls: dict, content: object = None, **more) -> dict:
-    return {"role": "assistant", "content": content, "tool_calls": list(calls), **more}
-
-
-def result(answers: str | None = "call_1", content: object = "3", **more) -> dict:
-    return {"role": "tool", "tool_call_id": answers, "content": content, **more}
-
-
-def ids(messages) -> tuple[list[str], list[str]]:
-    made = [c["id"] for m in messages for c in m.get("tool_calls", ())]
-    return made, [m["tool_call_id"] for m in messages if m["role"] == "tool"]
 
 
 def test_a_plain_history_is_passed_on_as_the_same_messages():
@@ -121,167 +100,6 @@ def test_text_beside_tool_calls_stays():
     assert neutral([asked(call(), content=[{"type": "text", "text": "Let me see."}])])[0]["content"] == "Let me see."
 
 
-# ---- ids
-
-
-@pytest.mark.parametrize(
-    "given", ["call_abc", "toolu_01Abc-9", "functions.get_weather:0", "chatcmpl-tool-12ab", "9Ae3bDef2"]
-)
-def test_ids_of_usual_shapes_are_kept(given):
-    assert ids(neutral([asked(call(given)), result(given)])) == ([given], [given])
-
-
-@pytest.mark.parametrize("given", ["fc_1|call_2", "x" * 200, "ün", "a b"])
-def test_ids_of_other_shapes_are_replaced_alike_in_calls_and_results(given):
-    made, answered = ids(neutral([asked(call(given)), result(given)]))
-    assert made == answered
-    assert re.fullmatch(r"call_[A-Za-z0-9]{24}", made[0])
-    assert ids(neutral([USER, asked(call(given)), result(given)])) == (made, answered), (
-        "whatever else is in the history"
-    )
-
-
-@pytest.mark.parametrize("missing", [None, ""])
-def test_missing_ids_are_made_and_results_find_their_calls_by_name_or_by_order(missing):
-    history = [
-        asked(call(missing, "add"), call(missing, "sub")),
-        result(missing, "1", name="sub"),
-        result(missing, "2"),
-    ]
-    made, answered = ids(neutral(history))
-    assert len(set(made)) == 2
-    assert answered == [made[1], made[0]]
-    assert ids(neutral(history)) == (made, answered), "the same every time"
-
-
-def test_ids_that_come_again_in_every_answer_are_told_apart():
-    turn = [asked(call("call_0")), result("call_0")]
-    made, answered = ids(neutral([*turn, *turn, *turn]))
-    assert made[0] == "call_0"
-    assert len(set(made)) == 3
-    assert made == answered
-
-
-def test_one_id_for_two_calls_of_an_answer_becomes_two():
-    made, answered = ids(neutral([asked(call("add"), call("add")), result("add", "1"), result("add", "2")]))
-    assert len(set(made)) == 2
-    assert made == answered
-
-
-def test_a_result_that_no_call_asked_for_keeps_its_own_id():
-    assert ids(neutral([result("call_7")])) == ([], ["call_7"])
-
-
-def test_ids_of_the_strict_kind_have_forty_plain_characters_at_most():
-    assert strict_id("toolu_01Abc-9") == "toolu_01Abc-9"
-    for foreign in ("functions.f:0", "x" * 41):
-        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", strict_id(foreign))
-    assert usual_id("functions.f:0") == "functions.f:0"
-
-
-# ---- calls
-
-
-def test_arguments_are_the_json_of_an_object():
-    assert arguments_text('{"a": 1}') == '{"a": 1}'
-    assert json.loads(arguments_text({"a": "é"})) == {"a": "é"}
-    assert [arguments_text(empty) for empty in (None, "", " ")] == ["{}"] * 3
-    assert json.loads(arguments_text('{"a": ')) == {"invalid_arguments": '{"a": '}
-    assert json.loads(arguments_text("[1]")) == {"invalid_arguments": "[1]"}
-    assert json.loads(arguments_text(MappingProxyType({"a": (1, 2)}))) == {"a": [1, 2]}
-
-
-def test_a_call_has_openais_fields_only():
-    given = call("c", index=3, extra_content={"google": {"thought_signature": "s"}}, response_item_id="fc_1")
-    assert neutral([asked(given)]) == [asked(call("c"))]
-
-
-def test_extra_content_is_kept_for_whoever_understands_it():
-    given = call("c", extra_content={"google": {"thought_signature": "s"}, "acme": {"a": 1}})
-    made = neutral([asked(given)], Manner(understands=frozenset({"google"})))
-    assert made[0]["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}
-
-
-def test_anthropics_calls_and_results_are_read():
-    history = [
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1}}]},
-        {
-            "role": "user",
-            "content": [
-                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "3"}]},
-                {"type": "text", "text": "And now?"},
-            ],
-        },
-    ]
-    assert neutral(history) == [
-        asked(call("toolu_1", "add", '{"a": 1}')),
-        result("toolu_1", "3"),
-        {"role": "user", "content": "And now?"},
-    ]
-
-
-def test_a_call_that_stands_in_the_content_and_beside_it_is_made_once():
-    block = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {}}
-    assert neutral([asked(call("toolu_1"), content=[block])]) == [asked(call("toolu_1"))]
-
-
-def test_openais_old_function_calls_become_tool_calls():
-    history = [
-        {"role": "assistant", "content": None, "function_call": {"name": "add", "arguments": "{}"}},
-        {"role": "function", "name": "add", "content": "3"},
-    ]
-    made = neutral(history)
-    assert [m["role"] for m in made] == ["assistant", "tool"]
-    assert ids(made)[0] == ids(made)[1]
-
-
-# ---- results
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("3", "3"),
-        (None, ""),
-        ([], ""),
-        ([{"type": "text", "text": "a"}, "b"], "a\nb"),
-        ({"sum": 3}, '{"sum": 3}'),
-        (3, "3"),
-        ([1, {"a": 2}], '[1, {"a": 2}]'),
-        ([{"type": "json", "json": {"a": 1}}], '{"type": "json", "json": {"a": 1}}'),
-    ],
-)
-def test_a_results_content_is_a_text(content, text):
-    assert neutral([asked(call()), result("call_1", content, name="add", status="success")])[1] == result(
-        "call_1", text
-    )
-
-
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-
-
-def test_images_of_results_follow_in_a_users_message_after_the_last_result():
-    block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
-    made = neutral([asked(call("a"), call("b")), result("a", ["see", block]), result("b"), USER])
-    assert [m["role"] for m in made] == ["assistant", "tool", "tool", "user", "user"]
-    assert made[1]["content"] == "see"
-    assert made[3]["content"][1:] == [PICTURE]
-    assert neutral([asked(call()), result("call_1", [block])])[-1]["content"][1:] == [PICTURE], "also at the very end"
-
-
-def test_images_of_results_stay_where_a_server_takes_them_there():
-    made = neutral([asked(call()), result("call_1", [PICTURE])], Manner(media_in_results=True))
-    assert made[1:] == [result("call_1", [PICTURE])]
-
-
-def test_a_user_who_speaks_after_a_result_is_preceded_by_the_assistant_where_a_server_wants_that():
-    history = [USER, asked(call()), result(), USER]
-    assert [m["role"] for m in neutral(history)] == ["user", "assistant", "tool", "user"]
-    made = neutral(history, Manner(answers_results=True))
-    assert [m["role"] for m in made] == ["user", "assistant", "tool", "assistant", "user"]
-    assert made[3]["content"]
-
-
 # ---- content and roles
 
 
@@ -358,12 +176,15 @@ def test_words_and_parts_of_a_content_can_be_read_alone():
 
 # ---- whatever comes
 
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+
 KINDS = "text thinking refusal image image_url input_text tool_use tool_result tool_call inline_data file x".split()
+
 blocks = st.fixed_dictionaries(
     {},
     optional={
@@ -373,6 +194,7 @@ blocks = st.fixed_dictionaries(
         ),
     },
 )
+
 calls = st.fixed_dictionaries(
     {},
     optional={
@@ -382,6 +204,7 @@ calls = st.fixed_dictionaries(
         "extra_content": anything,
     },
 )
+
 messages = st.fixed_dictionaries(
     {"role": st.sampled_from("user assistant tool system developer function other".split()) | anything},
     optional={
@@ -393,6 +216,7 @@ messages = st.fixed_dictionaries(
         "reasoning_content": anything,
     },
 )
+
 STRICT = Manner(names=False, answers_results=True, tool_id=strict_id)
 
 
@@ -438,219 +262,3 @@ def test_extra_content_of_a_tool_call_is_read_from_an_answer_and_from_a_stream()
     whole = StreamReader({"content-type": "application/json"})
     assert list(whole.feed(json.dumps(body).encode())) == []
     assert next(iter(whole.end())).tool_calls[0].extra == SIGNED["extra_content"]
-
-
-# ---- media and data in results
-
-PDF = {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}}
-SOUND = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
-
-
-@pytest.mark.parametrize(
-    ("block", "part"),
-    [
-        (PDF, PDF),
-        (SOUND, SOUND),
-        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "filename": "a.pdf", "id": "lc_1"}, PDF),
-        (
-            {
-                "type": "file",
-                "source_type": "base64",
-                "data": "AAAA",
-                "mime_type": "application/pdf",
-                "filename": "a.pdf",
-            },
-            PDF,
-        ),
-        ({"type": "media", "mime_type": "application/pdf", "data": "AAAA", "title": "a.pdf"}, PDF),
-        ({"type": "input_file", "file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}, PDF),
-        (
-            {
-                "type": "document",
-                "title": "a.pdf",
-                "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
-                "cache_control": {"type": "ephemeral"},
-            },
-            PDF,
-        ),
-        (
-            {
-                "type": "resource",
-                "name": "a.pdf",
-                "resource": {"uri": "r://a", "mimeType": "application/pdf", "blob": "AAAA"},
-            },
-            PDF,
-        ),
-        ({"type": "file", "file_id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}}),
-        (
-            {"type": "file", "url": "https://a.example/b.pdf", "mime_type": "application/pdf"},
-            {"type": "file", "file": {"file_data": "https://a.example/b.pdf", "filename": "file.pdf"}},
-        ),
-        ({"type": "audio", "base64": "AAAA", "mime_type": "audio/x-wav"}, SOUND),
-        ({"type": "audio", "data": "AAAA", "mimeType": "audio/wav", "annotations": {"audience": ["user"]}}, SOUND),
-        ({"type": "audio", "url": "data:audio/wav;base64,AAAA"}, SOUND),
-        ({"type": "media", "mime_type": "audio/wav", "data": "AAAA"}, SOUND),
-        ({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, SOUND),
-        (
-            {"type": "audio", "url": "https://a.example/b.wav", "mime_type": "audio/wav"},
-            {"type": "audio_url", "audio_url": {"url": "https://a.example/b.wav"}},
-        ),
-        (
-            {"type": "video", "url": "https://a.example/b.mp4", "mime_type": "video/mp4"},
-            {"type": "video_url", "video_url": {"url": "https://a.example/b.mp4"}},
-        ),
-        ({"type": "image", "data": "AAAA", "mimeType": "image/png"}, PICTURE),
-    ],
-)
-def test_files_and_sounds_of_results_follow_in_a_users_message_as_images_do(block, part):
-    made = neutral([asked(call()), result("call_1", ["see", block])])
-    assert made[1]["content"] == "see"
-    assert made[2]["content"][1:] == [part]
-    assert neutral([{"role": "user", "content": [block]}])[0]["content"] == [part], "and a user's are the same"
-
-
-def test_files_and_sounds_of_results_stay_where_a_server_takes_them_there():
-    made = neutral([asked(call()), result("call_1", [PDF, SOUND])], Manner(media_in_results=True))
-    assert made[1:] == [result("call_1", [PDF, SOUND])]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"type": "user", "name": "Ada"},
-        {"type": "text", "text": "hi", "author": "bob"},
-        {"type": "reasoning", "reasoning": "so"},
-        {"text": "hi"},
-        {"type": "image", "caption": "no image at all"},
-        {"type": "file", "name": "a.txt", "url": "https://a.example/a.txt", "size": 3},
-        [{"type": "file", "name": "a.txt", "data": "plain"}, {"a": 1}],
-        {"type": "file", "name": "a.py", "mime_type": "text/x-python", "data": "print('hi')"},
-        {"type": "file", "name": "a.py", "mime_type": "text/x-python", "data": "abcde"},
-        {"type": "file", "name": "a.pdf", "mimeType": "application/pdf", "url": "https://a.example/a.pdf"},
-        [{"type": "video", "title": "cats", "url": "https://a.example/v"}, {"a": 1}],
-        [{"text": "hi", "score": 0.5}, {"text": "ho", "score": 0.25}],
-        [{"a": 1}],
-        [{"a": 1}, {"type": "b", "c": 2}],
-        [[1, 2], [3]],
-        ["a", {"b": 1}],
-    ],
-)
-def test_plain_data_of_a_result_is_the_json_that_it_is(data):
-    assert json.loads(neutral([asked(call()), result("call_1", data)])[1]["content"]) == data
-
-
-@pytest.mark.parametrize(
-    ("blocks", "lines"),
-    [
-        ([{"type": "text", "text": "hi"}, {"type": "text", "text": "hi", "author": "bob"}], ["hi", {"type": "text", "text": "hi", "author": "bob"}]),
-        ([{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}], [[{"type": "search_result", "source": "s", "title": "t"}, {"a": 1}]]),
-        ([{"type": "text", "text": "hi"}, {"a": 1}], ["hi", {"a": 1}]),
-        ([{"type": "image", "url": "data:image/png;base64,AAAA", "caption": "a cat"}], [{"caption": "a cat"}]),
-        ([{"type": "image", "base64": "AAAA", "mime_type": "image/png", "title": "a cat", "id": "cat-7"}], [{"title": "a cat", "id": "cat-7"}]),
-        ([{"type": "image", "base64": "AAAA", "mime_type": "image/png", "id": "lc_7"}], [""]),
-        ([{"type": "text", "text": "hi", "annotations": None, "meta": None}, {"type": "text", "text": None}], ["hi"]),
-        ([{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}], [{"type": "resource", "resource": {"uri": "r://a", "text": "b"}}]),
-    ],
-)  # fmt: skip
-def test_what_of_a_blocks_fields_is_not_known_is_told_as_json(blocks, lines):
-    told = neutral([asked(call()), result("call_1", blocks)])[1]["content"].split("\n")
-    assert told == [line if isinstance(line, str) else json.dumps(line) for line in lines]
-
-
-@pytest.mark.parametrize("part", [PDF, SOUND, {"type": "mystery", "mystery": 1}])
-def test_a_part_that_a_server_is_known_not_to_take_makes_the_request_unfit_for_it(part):
-    looks = Manner(takes=frozenset({"image_url"}))
-    with pytest.raises(UnfitError, match=f"'{part['type']}', but text, image_url"):
-        neutral([{"role": "user", "content": ["see", part]}], looks)
-    assert neutral([{"role": "user", "content": [PICTURE]}], looks)
-
-
-@pytest.mark.parametrize("kind", ["image", "audio", "video"])
-def test_a_block_that_shows_nothing_is_refused_for_that(kind):
-    with pytest.raises(UnfitError, match=f"'{kind}' has neither data nor a URL"):
-        neutral(
-            [{"role": "user", "content": [{"type": kind, "mime_type": "a/b"}]}], Manner(takes=frozenset({"image_url"}))
-        )
-
-
-def test_a_file_by_its_url_is_told_from_one_that_is_sent():
-    by_url = {"type": "file", "file": {"file_data": "https://a.example/b.pdf"}}
-    takes_files = Manner(takes=frozenset({"file"}))
-    assert neutral([{"role": "user", "content": [PDF]}], takes_files)
-    with pytest.raises(UnfitError, match="'file_url'"):
-        neutral([{"role": "user", "content": [by_url]}], takes_files)
-
-
-def test_a_call_of_a_tool_that_is_no_function_becomes_one_so_that_its_result_has_a_call():
-    custom = {"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "print(1)"}}
-    assert neutral([asked(custom), result()]) == [asked(call("call_1", "run", '{"input": "print(1)"}')), result()]
-
-
-TEXT_ONLY = Manner(takes=frozenset())
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        {"type": "document", "source": {"type": "url", "url": "https://x.test/y.pdf"}},
-        {"type": "document_url", "document_url": "https://x.test/y.pdf"},
-        {"type": "image_url", "image_url": {"url": "https://x.test/y.png"}},
-        {"type": "video_url", "video_url": {"url": "https://x.test/y.mp4"}},
-        {"type": "audio_url", "audio_url": {"url": "https://x.test/y.wav"}},
-        {"type": "file", "file": {"file_id": "file-1"}},
-    ],
-)
-def test_what_a_result_only_points_at_is_told_as_json_where_it_cannot_be_shown(block):
-    (_, made) = neutral([asked(call()), result("call_1", [block])], TEXT_ONLY)
-    shown = media_of(block) or block
-    assert json.loads(made["content"]) == shown
-    assert neutral([made], TEXT_ONLY) == [made]
-
-
-@pytest.mark.parametrize(
-    ("block", "text"),
-    [
-        (PDF, "a file a.pdf, application/pdf, not shown"),
-        ({"type": "file", "file": {"file_data": "AAAA", "filename": "a.pdf"}}, "a file a.pdf, application/pdf, not shown"),
-        (SOUND, "a sound, audio/wav, not shown"),
-        (PICTURE, "an image, image/png, not shown"),
-        ({"type": "video", "base64": "AAAA", "mime_type": "video/mp4"}, "a video, video/mp4, not shown"),
-        (
-            {"type": "resource", "title": "a.zip", "resource": {"uri": "r://a", "mimeType": "application/zip", "blob": "AAAA"}},
-            "a file a.zip, application/zip, not shown",
-        ),
-    ],
-)  # fmt: skip
-def test_what_a_result_holds_is_named_where_it_cannot_be_shown(block, text):
-    assert neutral([asked(call()), result("call_1", ["see", block]), USER], TEXT_ONLY)[1:] == [
-        result("call_1", f"see\n{text}"),
-        USER,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("url", "part"),
-    [
-        ("data:application/pdf;base64,AAAA", {**PDF, "file": {**PDF["file"], "filename": "file.pdf"}}),
-        ("data:audio/wav;base64,AAAA", SOUND),
-        ("data:video/mp4;base64,AAAA", {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}),
-    ],
-)
-def test_what_stands_as_an_images_url_and_says_that_it_is_none_is_what_it_says(url, part):
-    for block in (
-        {"type": "image_url", "image_url": {"url": url}},
-        {"type": "image_url", "image_url": url},
-        {"type": "input_image", "image_url": url},
-    ):
-        assert neutral([{"role": "user", "content": [block]}]) == [{"role": "user", "content": [part]}]
-
-
-@pytest.mark.parametrize("url", ["data:;base64,AAAA", "data:application/octet-stream;base64,AAAA", "https://x.test/i"])
-def test_what_stands_as_an_images_url_and_does_not_say_what_it_is_stays_one(url):
-    message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
-    assert neutral([message]) == [message]
-
-
-def test_of_nothing_a_result_has_only_text():
-    for content in ({"type": "text", "text": None}, [{"type": "text", "text": None}]):
-        assert neutral([asked(call()), result("call_1", content)])[1]["content"] == ""

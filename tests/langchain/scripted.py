@@ -29,6 +29,19 @@ from rotor_core._request import Request
 from rotor_core.rotor import Rotor
 from rotor_core.stores.memory import MemoryStore
 
+CONFIG: dict[str, Any] = {
+    "version": 1,
+    "providers": {
+        "local": {
+            "adapter": "openai-compatible",
+            "base_url": "http://127.0.0.1:9/v1",
+            "keys": [{"value": "a-very-secret-key"}],
+            "models": {"m": {"context": 8000, "capabilities": ["tools"]}, "n": {"context": 16000}},
+        }
+    },
+    "pools": {"fast": ["local/m"], "code": ["local/n"]},
+    "default_pool": "fast",
+}
 HELLO = Answer("hello", finish_reason="stop", usage=Usage(11, 7))
 FREE = Price(0, 0)
 ONE_IN_TEN_SECONDS = Limit("requests", 1, 10.0, "rolling")
@@ -179,3 +192,10 @@ class AsyncHeard(AsyncCallbackHandler):
 
     async def on_custom_event(self, *args: Any, **kwargs: Any) -> None:
         self.heard.on_custom_event(*args, **kwargs)
+
+
+def sum_of(chunks: list[Any]) -> Any:
+    total = chunks[0]
+    for chunk in chunks[1:]:
+        total = total + chunk
+    return total

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from tests.stores.made import Hands
+from tests.stores.made import Hands, ask
 
 from rotor_core import Event, StoreError
-from rotor_core._ledger import Ask, Grant, Option, OptionReading, Told, Used
+from rotor_core._ledger import Ask, Grant, Option, OptionReading, Reservation, Told, Used
 from rotor_core.stores.memory import MemoryStore
 from rotor_core.stores.steady import Steady
 
+NOW = {"max_wait": 0.0}
 OPERATIONS = frozenset({"now", "reserve", "dispatched", "settle", "rest", "watch", "read", "reset"})
 
 
@@ -140,3 +141,15 @@ def process(shared: Shared, policy: Any = "local", *, share: float | None = 0.5,
     )
     steady.listen(heard.hear)
     return steady, heard
+
+
+def served(steady: Steady, of: Any, times: int, **more: Any) -> int:
+    """How many of so many asks are granted at once."""
+    grants = [steady.reserve(ask(of, **NOW, **more)) for _ in range(times)]
+    return sum(isinstance(g, Reservation) for g in grants)
+
+
+def taken(shared: Shared, of: Option, key: str = "requests") -> float:
+    """What the shared ledger counts as taken of one limit."""
+    (reading,) = shared.ledger.read([of])
+    return sum(r.used + r.reserved for r in reading.limits if r.limit.unit == key)

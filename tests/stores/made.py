@@ -73,3 +73,7 @@ def at_a_time(value: float) -> Limit:
 
 
 Called = Callable[[], None]
+
+
+def used_of(store, one, n=0):
+    return store.read([one])[0].limits[n].used + store.read([one])[0].limits[n].reserved

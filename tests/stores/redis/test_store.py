@@ -1,46 +1,17 @@
-"""What a store in Redis has besides a ledger's answers: several clients, round trips, lost scripts, lost data, trouble."""
+"""What a store in Redis has besides a ledger's answers: several clients, one queue, few round trips, one clock."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.stores.made import START, Hands, ask, at_a_time, in_order, option, plan, rpm, tpm
+from tests.stores.made import START, Hands, ask, at_a_time, option, plan, rpm, tpm
+from tests.stores.redis.clients import calls_of, listening
 
-from rotor_core._errors import ConfigError, StoreError
-from rotor_core._ledger import (
-    AS_RESERVED,
-    NOTHING_USED,
-    Block,
-    Correct,
-    Drop,
-    Hold,
-    LimitRecord,
-    Refusal,
-    Reservation,
-    Ticket,
-    Told,
-    Used,
-)
+from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket, Used
 from rotor_core._model import Limit
-from rotor_core.stores import _redis_ledger, _redis_lessons
-from rotor_core.stores._redis_transport import _OPTIONS
-from rotor_core.stores.redis import RedisStore
-from rotor_core.stores.steady import Steady
-
-
-def listening(store):
-    store._calls.listen()
-    assert store._calls.ready.wait(10)
-    return store
-
-
-def calls_of(server, command="evalsha"):
-    return server.client().info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"]
 
 
 def test_what_one_client_takes_another_cannot(make, hands):
@@ -190,116 +161,6 @@ def test_a_ticket_that_is_settled_leaves_the_queue(make, server, hands):
     assert server.client().zcard(f"{{rotor:{store.namespace}}}:queue") == 0
 
 
-def test_scripts_that_the_server_forgot_are_loaded_again(make, server, hands):
-    store = make(clock=hands)
-    of = plan(option("a", rpm(10)))
-    store.reserve(ask(of))
-    server.client().script_flush()
-
-    assert isinstance(store.reserve(ask(of)), Reservation)
-
-
-def test_a_server_that_lost_everything_is_told_what_was_used(make, server, hands, caplog):
-    store = make(clock=hands)
-    a, b = option("a", rpm(3, "calendar"), at_a_time(4)), option("b", tpm(100, "rolling"))
-    of = plan(a, b, score=in_order())
-    grants = [store.reserve(ask(of, tokens=60)) for _ in range(4)]
-    store.settle(grants[0].id, AS_RESERVED)
-    for key in server.client().scan_iter(f"{{rotor:{store.namespace}}}:*"):
-        server.client().delete(key)
-
-    assert isinstance(store.reserve(ask(of, tokens=60, max_wait=0.0)), Refusal)
-    assert store.restarts == 1
-    assert "lost what it knew" in caplog.text
-    requests, slots = store.read([a])[0].limits
-    assert (requests.used, requests.reserved, slots.reserved) == (1, 2, 2)
-    store.settle(grants[1].id, NOTHING_USED)
-    assert isinstance(store.reserve(ask(of, tokens=60, max_wait=0.0)), Reservation)
-
-
-def test_another_client_of_a_server_that_lost_everything_adds_what_it_knows(make, server, hands):
-    one, two = make(clock=hands), make(clock=hands)
-    a, b = option("a", rpm(1, "calendar")), option("b", rpm(1, "calendar"))
-    one.reserve(ask(plan(a)))
-    two.reserve(ask(plan(b)))
-    for key in server.client().scan_iter(f"{{rotor:{one.namespace}}}:*"):
-        server.client().delete(key)
-
-    assert isinstance(one.reserve(ask(plan(a), max_wait=0.0)), Refusal)
-    assert isinstance(two.reserve(ask(plan(b), max_wait=0.0)), Refusal)
-    assert isinstance(one.reserve(ask(plan(b), max_wait=0.0)), Refusal)
-
-
-@pytest.mark.parametrize("told", ["readonly", "full", "gone", "strange"])
-def test_trouble_says_which_server_and_what_to_do(told, own_server, make, hands):
-    store = make(at=own_server, namespace="ns", clock=hands)
-    of = plan(option("a", rpm(10)))
-    store.reserve(ask(of))
-    with own_server.client() as client:
-        if told == "readonly":
-            client.replicaof("127.0.0.1", 1)
-            says = "read-only replica"
-        elif told == "full":
-            client.config_set("maxmemory", 1)
-            says = "memory is full"
-        elif told == "gone":
-            own_server.stop()
-            says = "see that Redis runs there"
-        else:
-            client.delete("{rotor:ns}:state")
-            client.set("{rotor:ns}:state", "somebody else's")
-            says = "something else uses its keys"
-    with pytest.raises(StoreError, match=says) as caught:
-        store.reserve(ask(of))
-
-    assert "r.sock" in str(caught.value)
-    assert store.now() == hands.at
-    assert [reading.id for reading in store.glance(of.options)] == ["a"]
-
-
-async def test_trouble_is_the_same_for_those_who_await(own_server, make, hands):
-    store = make(at=own_server, namespace="ns", clock=hands)
-    of = plan(option("a", rpm(10)))
-    grant = await store.areserve(ask(of))
-    own_server.stop()
-    with pytest.raises(StoreError):
-        await store.areserve(ask(of))
-    own_server.start()
-    assert isinstance(await store.areserve(ask(of)), Reservation)
-    assert store.restarts == 1
-    await store.asettle(grant.id, AS_RESERVED)
-    await store.aclose()
-
-
-def test_a_password_is_in_no_text():
-    store = RedisStore("redis://user:hunter2@127.0.0.1:1/0?namespace=x")
-    with pytest.raises(StoreError) as caught:
-        store.read([])
-
-    assert "hunter2" not in str(caught.value) + repr(store.__dict__["shown"])
-    assert "127.0.0.1:1/0" in str(caught.value)
-
-
-@pytest.mark.parametrize("url", ["redis://", "http://x/0", "redis://h:1/0?namespace=a{b", "redis://h:port/0"])
-def test_a_url_that_cannot_be_is_a_mistake_in_the_configuration(url):
-    with pytest.raises(ConfigError):
-        RedisStore.named(url)
-
-
-def test_one_ledger_per_url():
-    assert RedisStore.named("redis://127.0.0.1:1/7") is RedisStore.named("redis://127.0.0.1:1/7")
-    assert RedisStore.named("redis://127.0.0.1:1/7") is not RedisStore.named("redis://127.0.0.1:1/8")
-
-
-def test_a_ledger_of_a_newer_version_is_left_alone(make, server, hands):
-    store = make(clock=hands)
-    store.reserve(ask(plan(option("a", rpm(1)))))
-    client, state = server.client(), f"{{rotor:{store.namespace}}}:state"
-    client.hset(state, "m", _redis_ledger.pack({"layout": 99, "new": True}))
-    with pytest.raises(StoreError, match="newer version"):
-        store.reserve(ask(plan(option("a", rpm(1)))))
-
-
 def test_of_two_configurations_that_disagree_the_one_read_last_holds(make, hands, caplog):
     one, two = make(clock=hands), make(clock=hands)
     small, large = option("a", rpm(1)), option("a", rpm(5))
@@ -325,60 +186,6 @@ async def test_both_faces_are_one_ledger(make, hands):
     await store.areset([a], windows=True)
     assert (await store.aread([a]))[0].resting is None
     await store.aclose()
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """A busy machine is not what these are about."""
-    for name in ("socket_connect_timeout", "socket_timeout"):
-        monkeypatch.setitem(_OPTIONS, name, 20.0)
-
-
-async def test_any_number_of_requests_ask_at_once_over_a_few_connections(make, server, hands, patient):
-    store, of = make(clock=hands), plan(option("a", rpm(1000)))
-
-    grants = await asyncio.gather(*(store.areserve(ask(of)) for n in range(500)))
-
-    assert all(isinstance(grant, Reservation) for grant in grants)
-    assert server.client().info("clients")["connected_clients"] < 100
-
-
-def test_any_number_of_threads_ask_at_once_over_a_few_connections(make, hands, patient):
-    store, of, together = make(clock=hands), plan(option("a", rpm(1000))), threading.Barrier(150)
-
-    def one(_):
-        together.wait(20)
-        return store.reserve(ask(of))
-
-    with ThreadPoolExecutor(150) as pool:
-        grants = list(pool.map(one, range(150)))
-
-    assert all(isinstance(grant, Reservation) for grant in grants)
-
-
-@pytest.mark.parametrize("held_up", [1.3, 2.6])
-async def test_a_loop_that_was_held_up_does_not_lose_it(make, hands, held_up):
-    """A host's first call imports half of its packages on the loop: no time of the server's was that."""
-    store, of = Steady(make(clock=hands), "redis://here", "local"), plan(option("a", rpm(10)))
-    asking = asyncio.create_task(store.areserve(ask(of)))
-    asyncio.get_running_loop().call_later(0.001, time.sleep, held_up)
-
-    assert isinstance(await asking, Reservation)
-    assert await store.aread([option("a", rpm(10))])
-    assert store.state == "ok"
-    await store.aclose()
-
-
-def test_every_event_loop_has_connections_of_its_own(make, hands):
-    store = make(clock=hands)
-    of = plan(option("a", rpm(10)))
-
-    async def once():
-        return await store.areserve(ask(of))
-
-    assert isinstance(asyncio.run(once()), Reservation)
-    assert isinstance(asyncio.run(once()), Reservation)
-    assert len(store._transport._loops) == 0  # closed with their loops
 
 
 def test_a_late_dispatch_moves_the_charge_when_it_is_said(make, hands):
@@ -412,127 +219,6 @@ def test_the_servers_own_clock_is_learned_from_replies(make):
     assert abs(store.now() - grant.at) < 1.0
     store.sent(grant.id)
     store.settle(grant.id, AS_RESERVED)
-
-
-def teach(monkeypatch, *changes):
-    """Have the next settled call teach this."""
-    monkeypatch.setattr(_redis_lessons, "learn", lambda *_: list(changes))
-
-
-TOLD = (Told("header", "requests", "minute", 7.0),)
-SUBJECT = {"subject": "q|m"}
-
-
-def held(key, value, **more):
-    return Hold(
-        LimitRecord(key, rpm(value, "rolling", source="header"), None, START, START + 100.0, 0.9, "a header"), **more
-    )
-
-
-def test_what_one_client_learns_binds_every_option_of_the_subject_everywhere(make, hands, monkeypatch):
-    one, two = make(clock=hands), make(clock=hands)
-    a, b = option("a", **SUBJECT), option("b", **SUBJECT)
-    grant = one.reserve(ask(plan(a)))
-    teach(monkeypatch, held("q|m|r", 2, past=((START - 1.0, 1.0),)))
-    lessons = one.settle(grant.id, AS_RESERVED, told=TOLD)
-
-    assert [(x.key, x.before, x.limit.value, x.evidence) for x in lessons] == [("q|m|r", None, 2, "a header")]
-    assert isinstance(two.reserve(ask(plan(b))), Reservation)
-    assert isinstance(two.reserve(ask(plan(a), max_wait=0.0)), Refusal)
-    reading = two.read([a])[0].limits[0]
-    assert (reading.key, reading.used + reading.reserved, reading.seen_at, reading.confidence) == (
-        "q|m|r",
-        2,
-        START,
-        0.9,
-    )
-    assert two.glance([b])[0].limits[0].evidence == "a header"
-    hands.at += 100.0
-    assert two.read([a])[0].limits == ()
-
-
-def test_what_was_learned_of_a_declared_limit_outranks_it_until_it_is_dropped(make, hands, monkeypatch):
-    store = make(clock=hands)
-    a = option("a", rpm(9, "rolling"), **SUBJECT)
-    key = a.limits[0].key
-    teach(monkeypatch, held(key, 4))
-    lessons = store.settle(store.reserve(ask(plan(a))).id, AS_RESERVED, told=TOLD)
-    assert (lessons[0].before, lessons[0].limit.value) == (9, 4)
-    assert make(clock=hands).read([a])[0].limits[0].limit.value == 4
-    teach(monkeypatch, Drop(key))
-    store.settle(store.reserve(ask(plan(a))).id, AS_RESERVED, told=TOLD)
-
-    reading = store.read([a])[0].limits[0]
-    assert (reading.limit.value, reading.seen_at, reading.used) == (9, None, 2)
-
-
-def test_a_providers_own_figure_corrects_ours(make, hands, monkeypatch):
-    store = make(clock=hands)
-    a = option("a", rpm(50, "calendar"), tpm(1000), **SUBJECT)
-    requests, tokens = (bound.key for bound in a.limits)
-    grant, other = store.reserve(ask(plan(a), tokens=100)), store.reserve(ask(plan(a), tokens=100))
-    teach(monkeypatch, Correct(requests, 10.0, whole=True), Correct(tokens, 400.0, whole=False))
-    store.settle(grant.id, Used(1, 100, 0), told=TOLD)
-
-    reading = {limit.key: limit.used + limit.reserved for limit in store.read([a])[0].limits}
-    assert reading == {requests: 11.0, tokens: pytest.approx(500.0)}
-    # It was under way with the one that was told more: which of them was counted first, nobody knows.
-    teach(monkeypatch, Correct(requests, 6.0, whole=True))
-    store.settle(other.id, Used(1, 100, 0), told=TOLD)
-    assert store.read([a])[0].limits[0].used == 11.0
-    store.settle(store.reserve(ask(plan(a), tokens=100)).id, Used(1, 100, 0), told=TOLD)
-    assert store.read([a])[0].limits[0].used == 6.0
-
-
-@pytest.mark.parametrize("kind", ["bucket", "rolling", "calendar"])
-def test_a_block_keeps_a_limit_shut_until_then(kind, make, hands, monkeypatch):
-    store = make(clock=hands)
-    a = option("a", rpm(5, kind), **SUBJECT)
-    teach(monkeypatch, Block(a.limits[0].key, 1.0, START + 30.0))
-    store.settle(store.reserve(ask(plan(a))).id, AS_RESERVED, told=TOLD)
-    refused = store.reserve(ask(plan(a), max_wait=0.0))
-
-    assert isinstance(refused, Refusal)
-    assert refused.retry_at >= START + 30.0 - 0.001
-
-
-def test_what_was_learned_survives_a_server_that_lost_everything(make, server, hands, monkeypatch):
-    store = make(clock=hands)
-    a = option("a", **SUBJECT)
-    teach(monkeypatch, held("q|m|r", 2))
-    store.settle(store.reserve(ask(plan(a))).id, AS_RESERVED, told=TOLD)
-    for key in server.client().scan_iter(f"{{rotor:{store.namespace}}}:*"):
-        server.client().delete(key)
-
-    assert store.read([a])[0].limits[0].limit.value == 2
-
-
-def test_resetting_forgets_what_was_learned_and_counted(make, hands, monkeypatch):
-    store = make(clock=hands)
-    a = option("a", rpm(5, "calendar"), **SUBJECT)
-    teach(monkeypatch, held("q|m|r", 2))
-    store.settle(store.reserve(ask(plan(a))).id, AS_RESERVED, told=TOLD)
-    open_ = store.reserve(ask(plan(a)))
-    store.rest("deployment:a", hands.at + 9.0, "tired")
-    store.reset([a], windows=True)
-
-    (reading,) = store.read([a])
-    assert (reading.resting, [limit.key for limit in reading.limits]) == (None, [a.limits[0].key])
-    assert (reading.limits[0].used, reading.limits[0].reserved) == (0, 1)
-    store.settle(open_.id, NOTHING_USED)
-
-
-def test_a_fork_has_nothing_in_flight_and_connections_of_its_own(make, hands):
-    store = listening(make(clock=hands))
-    of = plan(option("a", rpm(5)))
-    store.reserve(ask(of))
-    store.hold()
-    store.go_on()
-    calls = store._calls
-    store.start_over()
-    calls.close()
-
-    assert isinstance(store.reserve(ask(of)), Reservation)
 
 
 def test_the_hands_may_be_turned_back(make):
