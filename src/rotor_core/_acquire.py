@@ -106,7 +106,8 @@ class Progress:
     """What has happened to a request so far.
 
     `calls`: attempts that were calls, as what no format could carry was never sent. `cut_off`: those that timed out.
-    `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `guards`: how long the call
+    `exclude`: never again. `avoid`: not before an instant. `wary`: not at the next asking. `barred`: whom health keeps
+    out, where that is known already of the instant of the next asking. `guards`: how long the call
     can take that is about to be sent, `sent_at`. `latest`: when it can be sent at last. `bided`: what part of `waited` was
     for those who are not well. `waits`: whoever listens knows. `owed`: what is taken and not settled, and as what it counts if that
     is cut off now. `continuing`: the caller has part of the answer, and it is to be gone on with.
@@ -119,6 +120,7 @@ class Progress:
     exclude: set[str] = field(default_factory=_nobody)
     avoid: dict[str, float] = field(default_factory=_nothing)
     wary: frozenset[str] = frozenset()
+    barred: tuple[float, Bar] | None = None
     waited: float = 0.0
     bided: float = 0.0
     asked: int = 0
@@ -186,15 +188,20 @@ def seat(work: Work, progress: Progress) -> Flow[Reservation]:
 
 
 def kept(progress: Progress, story: Flow[T]) -> Flow[T]:
-    """A story of taking and giving back; wherever it is cut off, in the middle of giving back too, what it owes is given back."""
+    """A story of taking and giving back; wherever it is cut off, what it owes is given back."""
     try:
         return (yield from story)
     except GeneratorExit:  # who is closed cannot ask; drivers see to it that nobody is
         raise
     except BaseException:
-        while progress.owed:
-            yield from abandon(*progress.owed.popitem())
+        yield from give_back(progress)
         raise
+
+
+def give_back(progress: Progress) -> Flow[None]:
+    """A story was cut off, in the middle of giving back perhaps: what it owes is given back."""
+    while progress.owed:
+        yield from abandon(*progress.owed.popitem())
 
 
 def abandon(reservation_id: str, used: Used = AS_RESERVED) -> Flow[None]:
@@ -235,8 +242,11 @@ def _asking(work: Work, progress: Progress, plan: Plan, without: frozenset[str] 
     if without is not None:
         withheld = Withheld(without)
     else:
-        answer: tuple[float, Bar] = yield Barred(plan)
-        at, bar = answer
+        known, progress.barred = progress.barred, None
+        if known is None:
+            answer: tuple[float, Bar] = yield Barred(plan)
+            known = answer
+        at, bar = known
         if progress.latest is None and work.deadline is not None:
             share, most = TIME_FOR_IT
             progress.latest = work.deadline - max(0.0, min(share * (work.deadline - at), most))

@@ -164,6 +164,7 @@ def _keep_away(
     if wary is None:  # of hundreds of options it takes as long as all the rest of a failover
         assert what is not None
         wary = known[what] = alike(failed, [deployments[option.id] for option in work.plan.options], kind)
+    progress.barred = retrial.barred
     progress.wary = wary if unwell is NO_BAR else wary.union(unwell.options, unwell.last)
 
 

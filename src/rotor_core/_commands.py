@@ -116,10 +116,14 @@ class MayRetry(NamedTuple):
 
 
 class Retrial(NamedTuple):
-    """One retry more. `chance`: a number from [0, 1) of the engine's own source, for its backoff. `unwell`: who in the plan is, strictly."""
+    """One retry more. `chance`: a number from [0, 1) of the engine's own source, for its backoff. `unwell`: who in the plan is, strictly.
+
+    `barred`: what `Barred` answers at this instant, as the retry's asking is what comes next; None where no plan was named.
+    """
 
     chance: float
     unwell: Bar
+    barred: tuple[float, Bar] | None = None
 
 
 class Call(NamedTuple):

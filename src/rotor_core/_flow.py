@@ -1,8 +1,8 @@
 """The whole story of a request, told once: acquire, call, settle, go on elsewhere. Asks for everything, does nothing.
 
 `acquire` and `settle` stand alone, for hosts that make the call themselves; `run` and `stream` are loops over them.
-Whoever takes capacity gives it back: errors and cancellation are thrown into the flow by its driver, and `kept` settles
-whatever is owed by then.
+Whoever takes capacity gives it back: errors and cancellation are thrown into the flow by its driver, and
+`kept` gives back whatever is owed by then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rotor_core._acquire import LATE, Progress, Work, acquire, anybody, decision, kept
+from rotor_core._acquire import LATE, Progress, Work, acquire, anybody, decision, give_back, kept
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
 from rotor_core._commands import NOW, Call, Deliver, Flow, Flowing, Open, Opened, Relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
@@ -29,27 +29,29 @@ def run(work: Work, request: Request) -> Flow[Result]:
     Raises `NoCandidates` when nothing could be tried, `AttemptsFailed` when what was tried failed.
     """
     progress = Progress()
-    return kept(progress, _run(work, request, progress))
-
-
-def _run(work: Work, request: Request, progress: Progress) -> Flow[Result]:
-    while True:
-        reservation = yield from next_seat(work, progress)
-        if work.hedge and may_hedge(work, progress):
-            result = yield from hedged(work, progress, reservation, request)
-            if result is not None:
+    try:
+        while True:
+            reservation = yield from next_seat(work, progress)
+            if work.hedge and may_hedge(work, progress):
+                result = yield from hedged(work, progress, reservation, request)
+                if result is not None:
+                    return _over(progress, result)
+                continue
+            started = progress.sent_at
+            try:
+                timeout = call_timeout(*patience(work, progress, reservation, started))
+                answer: Answer = yield Call(reservation, request, timeout)
+            except ProviderError as error:
+                yield from failed(work, progress, reservation, started, error)
+            else:
+                headers = answer.headers
+                result = yield from answered(work, progress, reservation, started, answer.usage, headers, answer)
                 return _over(progress, result)
-            continue
-        started = progress.sent_at
-        try:
-            timeout = call_timeout(*patience(work, progress, reservation, started))
-            answer: Answer = yield Call(reservation, request, timeout)
-        except ProviderError as error:
-            yield from failed(work, progress, reservation, started, error)
-        else:
-            headers = answer.headers
-            result = yield from answered(work, progress, reservation, started, answer.usage, headers, answer)
-            return _over(progress, result)
+    except GeneratorExit:  # `kept`, written out: each command of the busiest story would pass through it
+        raise
+    except BaseException:
+        yield from give_back(progress)
+        raise
 
 
 def _over(progress: Progress, result: Result) -> Result:

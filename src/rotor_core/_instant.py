@@ -29,7 +29,8 @@ def _may_retry(command: c.MayRetry, ports: Ports) -> c.Retrial | None:
         return None
     if command.plan is None:
         return c.Retrial(0.0, NO_BAR)
-    return c.Retrial(ports.random.random(), health.barred(command.plan, at, strictly=True))
+    unwell = health.barred(command.plan, at, strictly=True)
+    return c.Retrial(ports.random.random(), unwell, (at, health.barred(command.plan, at)))
 
 
 INSTANT: Final[Mapping[type, Callable[[Any, Ports], Any]]] = MappingProxyType(

@@ -166,10 +166,10 @@ def test_ctrl_c_while_a_call_waits_leaves_nothing(house: House, pool: str, strea
 
 
 class Broken:
-    """The first deployment fails, the second answers."""
+    """The first two deployments fail, the third answers."""
 
     def call(self, deployment: Any, request: Any, *, timeout: float) -> Any:
-        if deployment.provider.name == "a":
+        if deployment.provider.name in ("a", "b"):
             raise failure("server_error")
         return answer()
 
@@ -193,7 +193,7 @@ LIMITS = (Limit("concurrent", 5, None, "concurrency"), Limit("requests", 6000, "
 
 
 def engine() -> Rotor:
-    names = ("a", "b")
+    names = ("a", "b", "c")
     made = catalog(*(deployment(name, limits=LIMITS) for name in names))
     return Rotor.from_catalog(made, adapters={"made": Broken()}, store=MemoryStore())
 

@@ -181,7 +181,7 @@ def test_a_retry_that_goes_by_no_plan_leaves_the_source_of_chance_alone(run):
     def asking():
         return (yield c.MayRetry())
 
-    assert run(asking(), given) == (0.0, NO_BAR)
+    assert run(asking(), given) == (0.0, NO_BAR, None)
     assert given.random.getstate() == state
 
 
