@@ -38,7 +38,7 @@ def read(status: int | None, body: str) -> Facts:
     """An error's facts, out of JSON of any of the known shapes, or out of plain text."""
     found = _Found()
     try:
-        data: JSON = json.loads(body)
+        data = _parsed(body)
     except (ValueError, RecursionError):
         found.codes.update(code.lower() for code in _QUOTED_CODES.findall(_within_measure(body)))
     else:
@@ -50,6 +50,19 @@ def read(status: int | None, body: str) -> Facts:
         messages = ["\n".join(dict.fromkeys([*messages, *found.notes]))]
     text = _within_measure(messages[0])
     return Facts(status if isinstance(status, int) else None, found.codes, text, text.lower(), found.headers)
+
+
+def _parsed(text: str) -> JSON:
+    """As `json.loads`, which looks for the space around a value by expressions. Raises ValueError or RecursionError."""
+    text = text.strip(" \t\n\r")
+    data: JSON
+    data, end = _DECODER.raw_decode(text)
+    if end != len(text):
+        raise ValueError("more than one value")
+    return data
+
+
+_DECODER: Final = json.JSONDecoder()
 
 
 def _status_among(codes: Iterable[str]) -> int | None:
@@ -107,7 +120,9 @@ class _Found:
 def _gather(data: JSON, found: _Found, depth: int) -> None:
     """Codes and messages wherever error bodies have them; what a model or a user wrote stays out."""
     if isinstance(data, str):
-        quoted = _quoted(data) if found.quotes < _MOST_QUOTES else None
+        quoted = None
+        if found.quotes < _MOST_QUOTES and data.lstrip().startswith(("{", "[")):
+            quoted = _quoted(data)
         if quoted is None:
             found.messages.append(data)
         else:
@@ -153,10 +168,7 @@ def _note(data: dict[str, JSON], found: _Found) -> None:
 
 def _quoted(text: str) -> JSON:
     """The body that a message is, or None."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
     try:
-        data: JSON = json.loads(text)
+        return _parsed(text) or None
     except (ValueError, RecursionError):
         return None
-    return data or None
