@@ -7,9 +7,10 @@ import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from rotor_core._errors import ProviderError
 from rotor_core._health import Timeouts
 from rotor_core._model import Credential, Deployment, Model, Provider, Secret
 from rotor_core._request import Request
+from rotor_core.adapters import http_httpx
 from rotor_core.adapters.openai_compatible import OpenAICompatible
 
 SELF_SIGNED = """\
@@ -218,6 +220,22 @@ def ask(text: str = "hi", **more: Any) -> Request:
     return Request([{"role": "user", "content": text}], **more)
 
 
+class _Ahead:
+    """Puts on the clocks by which an exchange's deadlines are kept: that of blocking calls, and this event loop's."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def put_on(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        clock = loop.time
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(http_httpx, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + self.seconds))
+            patch.setattr(loop, "time", lambda: clock() + self.seconds)
+            yield
+
+
 class Caller:
     """One of the ways to use the adapter, so that each test is said once and holds for all."""
 
@@ -239,8 +257,8 @@ class Caller:
         timeouts: Timeouts | None = None,
         pause: float = 0.0,
     ) -> list[Any]:
-        """All chunks, with a `pause` after each. Those that came before an error are its `chunks`."""
-        request = request or ask()
+        """All chunks, with a `pause` after each, which passes at once. Those that came before an error are its `chunks`."""
+        request, clock = request or ask(), _Ahead()
         timeouts = timeouts or Timeouts(timeout, timeout, 60.0)
         chunks: list[Any] = []
         try:
@@ -249,13 +267,16 @@ class Caller:
                 def collect() -> None:
                     for chunk in self.adapter.stream(where, request, timeouts=timeouts):
                         chunks.append(chunk)
-                        time.sleep(pause)
+                        clock.seconds += pause
 
-                await asyncio.to_thread(collect)
+                with clock.put_on() if pause else nullcontext():
+                    await asyncio.to_thread(collect)
             else:
-                async for chunk in self.adapter.astream(where, request, timeouts=timeouts):
-                    chunks.append(chunk)
-                    await asyncio.sleep(pause)
+                with clock.put_on() if pause else nullcontext():
+                    async for chunk in self.adapter.astream(where, request, timeouts=timeouts):
+                        chunks.append(chunk)
+                        clock.seconds += pause
+                        await asyncio.sleep(0)
         except Exception as error:
             error.chunks = chunks  # type: ignore[attr-defined]
             raise

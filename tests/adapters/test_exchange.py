@@ -23,6 +23,7 @@ from tests.adapters.conftest import (
     open_stream,
     stream_bytes,
 )
+from tests.waiting import until
 
 from rotor_core import ProviderError
 from rotor_core._health import Timeouts
@@ -219,8 +220,7 @@ async def test_cancelling_a_call_closes_its_connection(server: Scripted, way):
     server.script = [hanging()]
     caller = Caller(way)
     task = asyncio.ensure_future(caller.call(deployment(server.base_url)))
-    while not server.seen:
-        await asyncio.sleep(0.001)
+    await until(lambda: server.seen)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -21,7 +21,10 @@ from tests.adapters.conftest import (
     open_stream,
     resetting,
     stream_bytes,
+    trickling,
 )
+
+from rotor_core.adapters import http, http_httpx
 
 
 @pytest.mark.parametrize("way", ["call", "stream"])
@@ -141,13 +144,7 @@ async def test_a_timeout_without_end_is_taken(caller: Caller, server: Scripted):
 
 
 async def test_an_answer_that_trickles_is_given_up_in_time(caller: Caller, server: Scripted):
-    async def trickle(writer):
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n")
-        while not writer.is_closing():
-            writer.write(b" ")
-            await asyncio.sleep(0.01)
-
-    server.script = [trickle]
+    server.script = [trickling(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n", b" ")]
     error = await failure_of(caller.call(deployment(server.base_url), timeout=0.3))
     assert error.failure.kind == "timeout"
 
@@ -160,13 +157,7 @@ async def test_a_stream_that_falls_silent_is_given_up_in_time(caller: Caller, se
 
 
 async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server: Scripted):
-    async def comments(writer):
-        writer.write(open_stream() + chunked(delta(content="He")))
-        while not writer.is_closing():
-            writer.write(chunked(": still here\n\n"))
-            await asyncio.sleep(0.01)
-
-    server.script = [comments]
+    server.script = [trickling(open_stream() + chunked(delta(content="He")), chunked(": still here\n\n"))]
     error = await failure_of(caller.stream(deployment(server.base_url), timeout=0.3))
     assert error.failure.kind == "timeout"
     assert "comments" in str(error)
@@ -174,8 +165,14 @@ async def test_comments_do_not_keep_a_silent_stream_alive(caller: Caller, server
 
 
 async def test_a_server_that_takes_no_connection_was_not_sent(caller: Caller, monkeypatch):
-    for module in ("http", "http_httpx", "http_aiohttp"):
-        monkeypatch.setattr(f"rotor_core.adapters.{module}.CONNECT", 0.05)
+    if caller.way == "aiohttp":  # what is patched below must not be what its constant is made of
+        from rotor_core.adapters import http_aiohttp
+
+        before = http_aiohttp._TIMEOUT
+        soon = type(before)(total=None, connect=0.05, ceil_threshold=before.ceil_threshold)
+        monkeypatch.setattr(http_aiohttp, "_TIMEOUT", soon)
+    for module in (http, http_httpx):
+        monkeypatch.setattr(module, "CONNECT", 0.05)
     with contextlib.ExitStack() as sockets:
         deaf = sockets.enter_context(socket.socket())
         deaf.bind(("127.0.0.1", 0))

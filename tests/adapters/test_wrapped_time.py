@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.adapters.conftest import deployment
+from tests.virtual_time import in_virtual_time
 
 pytest.importorskip("langchain_core")
 
@@ -20,13 +23,15 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from rotor_core import ProviderError
 from rotor_core._health import Timeouts
 from rotor_core._request import Request
+from rotor_langchain import wrapped_adapter
 from rotor_langchain.wrapped_adapter import LangChainAdapter
 
 
 class Slow(BaseChatModel):
-    """Plays its steps: seconds to wait, or text to say."""
+    """Plays its steps: seconds to wait, or text to say. `sleep`: how a blocking call waits."""
 
     steps: list[Any]
+    sleep: Any = time.sleep
     closed: list[bool] = []
 
     @property
@@ -34,7 +39,7 @@ class Slow(BaseChatModel):
         return "slow"
 
     def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        time.sleep(sum(step for step in self.steps if isinstance(step, float)))
+        self.sleep(sum(step for step in self.steps if isinstance(step, float)))
         return ChatResult(generations=[ChatGeneration(message=AIMessage("late"))])
 
     async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
@@ -48,7 +53,7 @@ class Slow(BaseChatModel):
     def _stream(self, *_: Any, **__: Any) -> Any:
         for step in self.steps:
             if isinstance(step, float):
-                time.sleep(step)
+                self.sleep(step)
             else:
                 yield ChatGenerationChunk(message=AIMessageChunk(step))
 
@@ -63,8 +68,8 @@ class Slow(BaseChatModel):
             self.closed.append(True)
 
 
-def at(*steps: Any) -> Any:
-    return replace(deployment("http://model.invalid"), handle=Slow(steps=list(steps), closed=[]))
+def at(*steps: Any, **more: Any) -> Any:
+    return replace(deployment("http://model.invalid"), handle=Slow(steps=list(steps), closed=[], **more))
 
 
 async def failure_of(doing: Any) -> ProviderError:
@@ -82,16 +87,31 @@ async def astream(where: Any, timeouts: Timeouts) -> list[str]:
     return [chunk.text async for chunk in ADAPTER.astream(where, ASK, timeouts=timeouts)]
 
 
-def stream(where: Any, timeouts: Timeouts) -> list[str]:
-    return [chunk.text for chunk in ADAPTER.stream(where, ASK, timeouts=timeouts)]
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Read what a model of these steps says; its waits pass at once."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def read(*steps: Any, timeouts: Timeouts) -> list[str]:
+        return [chunk.text for chunk in ADAPTER.stream(at(*steps, sleep=sleep), ASK, timeouts=timeouts)]
+
+    monkeypatch.setattr(wrapped_adapter, "time", SimpleNamespace(monotonic=lambda: now))
+    return read
 
 
+@in_virtual_time
 async def test_a_call_is_cut_off():
     error = await failure_of(ADAPTER.acall(at(30.0), ASK, timeout=0.1))
     assert error.failure.kind == "timeout"
     assert "within 0.1 s (total timeout)" in str(error)
+    assert asyncio.get_running_loop().time() == pytest.approx(0.1)
 
 
+@in_virtual_time
 async def test_a_models_own_timeout_is_told_as_its_own():
     with pytest.raises(ProviderError, match="TimeoutError: mine") as caught:
         await ADAPTER.acall(at(TimeoutError("mine")), ASK, timeout=9.0)
@@ -99,22 +119,25 @@ async def test_a_models_own_timeout_is_told_as_its_own():
 
 
 @pytest.mark.parametrize(
-    ("steps", "timeouts", "which"),
+    ("steps", "timeouts", "which", "after"),
     [
-        ((30.0,), Timeouts(0.1, 9.0, 9.0), "first-chunk"),
-        (("", 0.05, "", 30.0), Timeouts(0.15, 9.0, 9.0), "first-chunk"),
-        (("a", 30.0), Timeouts(9.0, 0.1, 9.0), "between"),
-        (("a", 0.05, "b", 30.0), Timeouts(9.0, 9.0, 0.15), "total"),
+        ((30.0,), Timeouts(0.1, 9.0, 9.0), "first-chunk", 0.1),
+        (("", 0.05, "", 30.0), Timeouts(0.15, 9.0, 9.0), "first-chunk", 0.15),
+        (("a", 30.0), Timeouts(9.0, 0.1, 9.0), "between", 0.1),
+        (("a", 0.05, "b", 30.0), Timeouts(9.0, 9.0, 0.15), "total", 0.15),
     ],
 )
-async def test_a_stream_is_cut_off_and_says_by_which(steps, timeouts, which):
+@in_virtual_time
+async def test_a_stream_is_cut_off_and_says_by_which(steps, timeouts, which, after):
     where = at(*steps)
     error = await failure_of(astream(where, timeouts))
     assert error.failure.kind == "timeout"
     assert which in str(error)
+    assert asyncio.get_running_loop().time() == pytest.approx(after)
     assert where.handle.closed
 
 
+@in_virtual_time
 async def test_who_leaves_a_stream_early_closes_the_models():
     where = at("a", "b")
     chunks = ADAPTER.astream(where, ASK, timeouts=Timeouts(9.0, 9.0, 9.0))
@@ -123,22 +146,24 @@ async def test_who_leaves_a_stream_early_closes_the_models():
     assert where.handle.closed
 
 
+@in_virtual_time
 async def test_a_stream_in_time_is_whole():
     assert "".join(await astream(at("a", 0.01, "b"), Timeouts(9.0, 9.0, 9.0))) == "ab"
 
 
 def test_a_blocking_call_is_taken_however_late():
+    # The wait is real: who would cut it off could do so by any clock.
     assert ADAPTER.call(at(0.05), ASK, timeout=0.01).text == "late"
 
 
-def test_late_content_of_a_blocking_stream_is_taken_and_late_emptiness_is_not():
-    assert "".join(stream(at(0.1, "a", 0.1, "b"), Timeouts(0.01, 0.01, 9.0))) == "ab"
+def test_late_content_of_a_blocking_stream_is_taken_and_late_emptiness_is_not(stream: Callable[..., list[str]]):
+    assert "".join(stream(0.1, "a", 0.1, "b", timeouts=Timeouts(0.01, 0.01, 9.0))) == "ab"
     with pytest.raises(ProviderError, match="first-chunk"):
-        stream(at(0.1, "", "a"), Timeouts(0.01, 9.0, 9.0))
+        stream(0.1, "", "a", timeouts=Timeouts(0.01, 9.0, 9.0))
     with pytest.raises(ProviderError, match="between"):
-        stream(at("a", 0.1, "", "b"), Timeouts(9.0, 0.01, 9.0))
+        stream("a", 0.1, "", "b", timeouts=Timeouts(9.0, 0.01, 9.0))
 
 
-def test_a_blocking_stream_ends_at_its_total():
+def test_a_blocking_stream_ends_at_its_total(stream: Callable[..., list[str]]):
     with pytest.raises(ProviderError, match="total"):
-        stream(at("a", 0.1, "b"), Timeouts(9.0, 9.0, 0.05))
+        stream("a", 0.1, "b", timeouts=Timeouts(9.0, 9.0, 0.05))

@@ -20,6 +20,8 @@ from random import Random
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from tests.waiting import until
+
 import rotor_core.adapters.http_aiohttp
 import rotor_core.adapters.http_httpx  # noqa: F401  else a first call imports them, and an import that is cut off is the interpreter's affair
 from rotor_core._errors import RotorError
@@ -175,6 +177,12 @@ def connections_of(rotor: Rotor) -> dict[str, Any]:
 
 def _if(name: str, value: Any) -> dict[str, Any]:
     return {name: value} if value else {}
+
+
+async def until_it_waits(rotor: Rotor, asking: asyncio.Future[Any]) -> None:
+    """Until somebody stands in the queue and listens for a call, or this one is over before it comes to that."""
+    book: Any = rotor.store._book  # type: ignore[attr-defined]
+    await until(lambda: asking.done() or any(waiter.called for waiter in book.queue))
 
 
 # --- how calls are made
@@ -389,8 +397,11 @@ class interrupted_after:  # noqa: N801  used as a function is
 
 
 @contextmanager
-def seats_taken(rotor: Rotor, pool: str = "queue", seconds: float = 0.004) -> Iterator[None]:
-    """Every seat of a pool is taken, and given back by a thread a moment later: whoever asks now waits in the queue."""
+def seats_taken(rotor: Rotor, pool: str = "queue", seconds: float | None = 0.004) -> Iterator[None]:
+    """Every seat of a pool is taken, and given back by a thread a moment later: whoever asks now waits in the queue.
+
+    `seconds`: how much later; None: when the block has ended.
+    """
     held = []
     with suppress(RotorError):
         while len(held) < 2:
@@ -400,11 +411,14 @@ def seats_taken(rotor: Rotor, pool: str = "queue", seconds: float = 0.004) -> It
         for reservation in held:
             rotor.settle(reservation)
 
-    timer = threading.Timer(seconds, free)
-    timer.start()
+    timer = threading.Timer(seconds or 0.0, free)
+    if seconds is not None:
+        timer.start()
     try:
         yield
     finally:
+        if seconds is None:
+            timer.start()
         timer.join()
 
 

@@ -25,6 +25,7 @@ from tests.kernel.cancelling import (
     interrupted_after,
     ledger_of,
     seats_taken,
+    until_it_waits,
     ways,
 )
 from tests.kernel.made import answer, catalog, deployment, failure
@@ -78,9 +79,9 @@ async def test_a_call_cancelled_at_any_one_of_its_awaits_leaves_nothing(house: H
     while not ended:
         step += 1
         if pool == "queue":
-            with seats_taken(rotor):
+            with seats_taken(rotor, seconds=None):
                 asking = asyncio.ensure_future(cut_at(ask, pool, step))
-                await asyncio.sleep(0.001)
+                await until_it_waits(rotor, asking)
             ended = await asking
         else:
             ended = await cut_at(ask, pool, step)

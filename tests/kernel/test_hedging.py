@@ -11,6 +11,8 @@ from random import Random
 
 import pytest
 from tests.kernel.made import FREE, PAID, answer, catalog, deployment, failure, reservation, work
+from tests.virtual_time import in_virtual_time
+from tests.waiting import until
 
 from rotor_core import Limit, Policy, Price, Rotor, _drive, _racing
 from rotor_core import _commands as c
@@ -735,8 +737,7 @@ async def test_cancelling_the_caller_cancels_both_and_leaves_no_task():
     adapter = Exchanges(a=answer("slow"), b=answer("quick"))
     house = House(adapter)
     task = asyncio.create_task(adrive(run(house.work, REQUEST), house.ports))
-    while not adapter.out["b"].is_set():
-        await asyncio.sleep(0)
+    await until(adapter.out["b"].is_set)
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -844,6 +845,7 @@ class Learning:
 
 
 @pytest.mark.parametrize("hedge", ["auto", "never"])
+@in_virtual_time
 async def test_an_engine_that_has_learned_how_long_calls_take_joins_those_that_are_late(hedge):
     adapter = Learning()
     made = catalog(deployment("a"), deployment("b"), policy=Policy(hedge=hedge, ranking="spread"))
@@ -854,7 +856,7 @@ async def test_an_engine_that_has_learned_how_long_calls_take_joins_those_that_a
         adapter.hang = True
         if hedge == "never":
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(rotor.achat("hi"), 0.05)
+                await asyncio.wait_for(rotor.achat("hi"), 30.0)
             return
         result = await rotor.achat("hi")
 

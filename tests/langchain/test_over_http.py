@@ -21,6 +21,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
+from tests.waiting import until
 
 from rotor_core.sandbox import Sandbox
 from rotor_langchain import ChatRotor
@@ -151,8 +152,7 @@ async def test_a_cancelled_call_frees_the_seat_that_it_had(box: Sandbox):
     number = box.fault("hang", provider="one")
     model = chat(box, model="alone")
     task = asyncio.create_task(model.ainvoke("hi"))
-    while model.engine.pool_state("alone")["available"]:
-        await asyncio.sleep(0.005)
+    await until(lambda: not model.engine.pool_state("alone")["available"])
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

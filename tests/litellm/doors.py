@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,11 +68,3 @@ def held_by(provider: RotorProvider) -> tuple[int, float]:
     assert engine is not None
     reserved = sum(limit["reserved"] for row in provider.engine.status()["deployments"] for limit in row["limits"])
     return engine.health.in_flight, reserved
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Let other tasks go on until something is so. Raises AssertionError where it never is."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it never was so"
-        await asyncio.sleep(0.005)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,8 +11,8 @@ from typing import Any
 import litellm
 import pytest
 from tests.litellm.beside_chat import beside_chat
-from tests.litellm.doors import until
 from tests.litellm.made import HELLO, PAID, by, entry, free, router
+from tests.waiting import until, until_blocking
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
@@ -153,10 +151,7 @@ def settled(strategy: Any) -> dict[str, float]:
 
 def wait_for_the_end(strategy: Any) -> None:
     """LiteLLM tells of a blocking call's end in a thread of its own."""
-    give_up = time.monotonic() + 10
-    while strategy.rotor._engine.health.in_flight:
-        assert time.monotonic() < give_up, "a call is still under way, and nobody made one"
-        threading.Event().wait(0.005)
+    until_blocking(lambda: not strategy.rotor._engine.health.in_flight)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)

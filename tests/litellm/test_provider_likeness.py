@@ -9,8 +9,9 @@ from typing import Any
 import litellm
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
-from tests.litellm.doors import ADD, directly, opened, over, tools_work, until
+from tests.litellm.doors import ADD, directly, opened, over, tools_work
 from tests.litellm.made import HELLO
+from tests.waiting import until
 
 from rotor_core._outcome import Answer, Chunk, ToolCall, ToolCallDelta
 from rotor_core.sandbox import Sandbox

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 from tests.litellm.conftest import LAB
 from tests.litellm.doors import over
 from tests.litellm.made import HELLO
+from tests.litellm.proxy.running import Proxy, free_port, until_it_answers
 
 from rotor_core.sandbox import Sandbox
 
@@ -49,9 +48,7 @@ def proxy(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }
     (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     (folder / "rotor.yaml").write_text(json.dumps(over(running, policy={"max_wait": 0})))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from litellm.proxy.proxy_cli import run_server; run_server()"]
     arguments = ["--config", str(folder / "config.yaml"), "--host", "127.0.0.1", "--port", str(port)]
     environ = {
@@ -60,17 +57,12 @@ def proxy(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     }  # fmt: skip
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env=environ, cwd=folder)
-    url = f"http://127.0.0.1:{port}"
-    give_up = time.monotonic() + 90
-    while time.monotonic() < give_up:
-        try:
-            if httpx.get(f"{url}/health/liveliness").status_code == 200:
-                break
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(20)
+    try:
+        until_it_answers(Proxy(f"http://127.0.0.1:{port}", folder, process))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def ask(proxy: str, **more: Any) -> httpx.Response:

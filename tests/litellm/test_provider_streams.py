@@ -9,8 +9,9 @@ from typing import Any
 
 import litellm
 import pytest
-from tests.litellm.doors import held_by, opened, over, until
+from tests.litellm.doors import held_by, opened, over
 from tests.litellm.made import HELLO
+from tests.waiting import until
 
 from rotor_core.sandbox import Sandbox
 from rotor_litellm.provider import RotorProvider

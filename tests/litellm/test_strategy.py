@@ -11,6 +11,7 @@ import litellm
 import pytest
 from litellm.router_utils.fallback_event_handlers import AttemptedFallbackTargets
 from tests.litellm.made import HELLO, PAID, by, entry, free, router
+from tests.waiting import until
 
 import rotor_litellm
 from rotor_core._ledger import AS_RESERVED
@@ -28,12 +29,7 @@ def left(strategy: rotor_litellm.RotorStrategy) -> int:
 
 async def until_settled(strategy: rotor_litellm.RotorStrategy) -> None:
     """LiteLLM tells of streams' ends from a task of its own."""
-    for _ in range(2000):
-        if not left(strategy):
-            return
-        await asyncio.sleep(0)
-        time.sleep(0.001)
-    raise AssertionError(f"{left(strategy)} are still held")
+    await until(lambda: not left(strategy))
 
 
 async def test_free_deployments_go_first_and_paid_ones_when_these_are_full(box: Sandbox):
@@ -232,8 +228,7 @@ async def test_streams_and_calls_that_are_abandoned_leave_nothing_behind(box: Sa
         await r.acompletion(model="lab", messages=HELLO, max_tokens=5, **more)
 
     tasks = [asyncio.create_task(ask(stream=bool(n % 2))) for n in range(10)]
-    while box.faults() and next(iter(box.faults().values()))["met"] < 10:
-        await asyncio.sleep(0)
+    await until(lambda: next(iter(box.faults().values()))["met"] >= 10)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from typing import Any
 
 from tests.litellm.made import HELLO, PAID, by, entry, free, router
+from tests.waiting import until, until_blocking
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
@@ -20,13 +20,6 @@ ENOUGH = 12
 async def read(r: Any) -> None:
     async for _ in await r.acompletion(model="lab", messages=HELLO, max_tokens=5, **USAGE):
         pass
-
-
-async def until(true: Any) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, "it never came to be"
-        await asyncio.sleep(0.001)
 
 
 def overdue(engine: Any) -> bool:
@@ -136,8 +129,7 @@ def test_a_blocking_stream_that_flows_for_long_keeps_nobody_from_its_deployment(
     settled(strategy)
     long = r.completion(model="lab", messages=HELLO, max_tokens=50, **USAGE)
     next(long)
-    while not overdue(engine):
-        time.sleep(0.001)
+    until_blocking(lambda: overdue(engine))
 
     answer = r.completion(model="lab", messages=HELLO, max_tokens=5)
 
@@ -147,7 +139,5 @@ def test_a_blocking_stream_that_flows_for_long_keeps_nobody_from_its_deployment(
 
 def settled(strategy: rotor_litellm.RotorStrategy, *, but: int = 0) -> None:
     """LiteLLM tells of blocking calls' ends from a thread of its own."""
-    engine, end = strategy.rotor._live, time.monotonic() + 20
-    while engine.health.in_flight != but or len(engine.store._book.open) != but:  # type: ignore[attr-defined]
-        assert time.monotonic() < end, "an end was never told"
-        time.sleep(0.001)
+    engine, book = strategy.rotor._live, strategy.rotor._live.store._book  # type: ignore[attr-defined]
+    until_blocking(lambda: engine.health.in_flight == len(book.open) == but)

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 
 import httpx
 import pytest
@@ -153,18 +152,33 @@ def test_serve_ends_by_a_signal():
     assert got == [200]
 
 
+class Told(io.StringIO):
+    """Keeps what is written. `line`: set once it is a whole line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = threading.Event()
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        if "\n" in text:
+            self.line.set()
+        return count
+
+
 def run_process(monkeypatch, order: str, during) -> tuple[int, str]:
     """`main` with its standard input and output held here; `during` is run beside it with the output, then input ends."""
     read, write = os.pipe()
-    out = io.StringIO()
+    out = Told()
     before = signal.getsignal(signal.SIGINT)
 
     def beside() -> None:
-        os.write(write, order.encode())
-        while "\n" not in out.getvalue():
-            time.sleep(0.001)
-        during(out.getvalue())
-        os.close(write)
+        try:
+            os.write(write, order.encode())
+            assert out.line.wait(60), "it never said where it is"
+            during(out.getvalue())
+        finally:
+            os.close(write)
 
     helper = threading.Thread(target=beside)
     with os.fdopen(read) as stdin:

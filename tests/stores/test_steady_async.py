@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 from tests.stores.away import Shared, process, taken
 from tests.stores.made import START, ask, at_a_time, option, plan, rpm
+from tests.virtual_time import held_up, in_virtual_time
 
 from rotor_core import StoreError, StoreLost
 from rotor_core._ledger import AS_RESERVED, Reservation
@@ -73,6 +73,7 @@ async def test_each_asynchronous_operation_finds_out_that_the_store_is_away(shar
     assert heard.names == ["store_lost"]
 
 
+@in_virtual_time
 async def test_a_hanging_store_is_given_up_and_the_loop_goes_on_meanwhile(shared: Shared):
     steady, heard = process(shared, patience=0.05)
     shared.hangs = True
@@ -89,9 +90,11 @@ async def test_a_hanging_store_is_given_up_and_the_loop_goes_on_meanwhile(shared
 
     assert isinstance(grant, Reservation)
     assert turns[0] >= 3
+    assert asyncio.get_running_loop().time() == pytest.approx(0.05)
     assert [e.reason for e in heard.events if isinstance(e, StoreLost)] == ["no answer within 0.05 s"]
 
 
+@in_virtual_time
 async def test_a_loop_that_was_held_up_does_not_make_the_store_lost(shared: Shared, monkeypatch: pytest.MonkeyPatch):
     steady, heard = process(shared, patience=0.05)
     times = [0]
@@ -100,7 +103,7 @@ async def test_a_loop_that_was_held_up_does_not_make_the_store_lost(shared: Shar
     async def slow(wish: Any) -> Any:
         times[0] += 1
         for _ in range(3):  # a round trip each, between others' blocking work
-            time.sleep(0.04)  # noqa: ASYNC251
+            held_up(0.04)
             await asyncio.sleep(0.001)
         return await there(wish)
 
@@ -112,13 +115,14 @@ async def test_a_loop_that_was_held_up_does_not_make_the_store_lost(shared: Shar
     assert heard.events == []
 
 
+@in_virtual_time
 async def test_a_loop_that_is_held_up_without_end_gives_up_at_last(shared: Shared):
     steady, heard = process(shared, patience=0.05)
     shared.hangs = True
 
     async def others() -> None:
         while True:
-            time.sleep(0.03)  # noqa: ASYNC251
+            held_up(0.03)
             await asyncio.sleep(0)
 
     task = asyncio.create_task(others())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from tests.stores.waking import until_it_answers
 
 redis = pytest.importorskip("redis", reason="the package `redis` is not installed")
 pytest.importorskip("rotor_core.stores.redis", reason="there is no RedisStore")
@@ -33,14 +33,7 @@ def socket():
         )
         try:
             with redis.Redis(unix_socket_path=str(path)) as client:
-                for _ in range(500):
-                    try:
-                        client.ping()
-                        break
-                    except redis.RedisError:
-                        time.sleep(0.01)
-                else:
-                    raise RuntimeError("redis-server does not answer")
+                until_it_answers(client)
             yield path
         finally:
             server.kill()

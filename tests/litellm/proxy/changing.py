@@ -103,6 +103,7 @@ async def under_load(
                 await asyncio.sleep(seconds / changes)
 
         async def offered(n: int) -> httpx.Response | None:
+            # At a pace of its own, and not by what the proxy has answered: so every change meets requests under way.
             await asyncio.sleep(n * seconds / requests)
             return await _ask(client, n)
 

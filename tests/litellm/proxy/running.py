@@ -95,7 +95,7 @@ def started(folder: Path, config: Mapping[str, Any], *, workers: int = 1, **envi
         )  # fmt: skip
     proxy = Proxy(f"http://127.0.0.1:{port}", folder, process)
     try:
-        _await(proxy)
+        until_it_answers(proxy)
         yield proxy
     finally:
         _end(process)
@@ -111,12 +111,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _await(proxy: Proxy) -> None:
+def until_it_answers(proxy: Proxy) -> None:
+    """Fails with its log where it never does."""
     give_up = time.monotonic() + PATIENCE
     while proxy.process.poll() is None and time.monotonic() < give_up:
-        try:
+        with suppress(httpx.HTTPError):
             if httpx.get(f"{proxy.url}/health/liveliness").status_code == httpx.codes.OK:
                 return
-        except httpx.HTTPError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     raise RuntimeError(f"LiteLLM's proxy did not come up:\n{proxy.log[-4000:]}")

@@ -7,13 +7,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from tests.litellm.made import PAID, entry, free
 from tests.litellm.proxy.inside import HOOK
 from tests.litellm.proxy.running import Proxy, config_of, free_port, started
+from tests.stores.waking import until_it_answers
 
 from rotor_core.sandbox import Sandbox
 
@@ -37,12 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     try:
         with redis.Redis(port=port) as client:
-            give_up = time.monotonic() + 20
-            while time.monotonic() < give_up:
-                with suppress(redis.RedisError):
-                    client.ping()
-                    break
-                time.sleep(0.02)
+            until_it_answers(client)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         server.kill()

@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.stores.made import Hands
+from tests.stores.waking import until_it_answers
 
 redis = pytest.importorskip("redis", reason="the package `redis` is not installed")
 
@@ -48,13 +48,7 @@ class Server:
         ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
-            for _ in range(500):
-                try:
-                    client.ping()
-                    return
-                except redis.RedisError:
-                    time.sleep(0.01)
-        raise RuntimeError("redis-server does not answer")
+            until_it_answers(client)
 
     def stop(self) -> None:
         if self.process is not None:

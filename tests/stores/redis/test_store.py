@@ -9,6 +9,7 @@ import threading
 import pytest
 from tests.stores.made import START, Hands, ask, at_a_time, option, plan, rpm, tpm
 from tests.stores.redis.clients import calls_of, listening
+from tests.waiting import until_blocking
 
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Reservation, Ticket, Used
 from rotor_core._model import Limit
@@ -141,10 +142,7 @@ def test_a_call_that_comes_before_the_watch_is_not_lost(make, hands):
     mine, called = ask(of), threading.Event()
     store.reserve(mine)
     store.settle(held.id, AS_RESERVED)
-    for _ in range(1000):
-        if store._calls._early:
-            break
-        threading.Event().wait(0.005)
+    until_blocking(lambda: store._calls._early)
     store.watch(mine.id, called.set)
 
     assert called.is_set()

@@ -31,6 +31,21 @@ def somebody_writing(path):
         holder.close()
 
 
+def noticed(monkeypatch, store, operation, *, after=False):
+    """Set when the store's blocking operation has begun, in whichever thread; `after`: when it is over."""
+    there, event = getattr(store, operation), threading.Event()
+
+    def told(*given):
+        if not after:
+            event.set()
+        answer = there(*given)
+        event.set()
+        return answer
+
+    monkeypatch.setattr(store, operation, told)
+    return event
+
+
 async def test_the_async_face_gives_the_same_answers(site):
     store = site.open()
     grant = await store.areserve(ask(OF))
@@ -53,15 +68,17 @@ async def test_what_can_be_done_at_once_needs_no_thread(site, monkeypatch):
     await store.asettle(grant.id, NOTHING_USED)
 
 
-async def test_while_another_process_writes_the_loop_goes_on(site):
+async def test_while_another_process_writes_the_loop_goes_on(site, monkeypatch):
     store = site.open()
     store.read([A])
+    begun = noticed(monkeypatch, store, "reserve")
     with somebody_writing(site.path) as stop:
         tasks = [asyncio.create_task(store.areserve(ask(OF))) for _ in range(3)]
         tasks.append(asyncio.create_task(store.aread([A])))
+        assert await asyncio.to_thread(begun.wait, 10)
         ticks = 0
         for _ in range(20):
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
             ticks += 1
         assert not any(task.done() for task in tasks)
         stop()
@@ -71,22 +88,21 @@ async def test_while_another_process_writes_the_loop_goes_on(site):
     assert all(isinstance(grant, Reservation) for grant in grants[:3])
 
 
-async def test_who_gives_up_while_another_process_writes_has_taken_nothing(site):
+async def test_who_gives_up_while_another_process_writes_has_taken_nothing(site, monkeypatch):
     store = site.open()
     store.read([A])
+    begun, given_back = noticed(monkeypatch, store, "reserve"), noticed(monkeypatch, store, "settle", after=True)
     with somebody_writing(site.path) as stop:
         task = asyncio.create_task(store.areserve(ask(OF)))
-        await asyncio.sleep(0.005)
+        assert await asyncio.to_thread(begun.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         stop()
-        for _ in range(2000):
-            await asyncio.sleep(0.001)
-            done = store._turns.book.shelf.stats.get("a")
-            if done is not None and done.served == 1 and not store._turns.book.open:
-                break
+        assert await asyncio.to_thread(given_back.wait, 10)
 
+    assert store._turns.book.shelf.stats["a"].served == 1
+    assert not store._turns.book.open
     limits = store.read([A])[0].limits[0]
     assert (limits.used, limits.reserved) == (0, 0)
 

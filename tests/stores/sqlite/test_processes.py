@@ -67,10 +67,14 @@ print(json.dumps([held, longest]))
 """
 
 FOREVER = """
+settled = 0
 while True:
     grant = store.reserve(mine(of, max_wait=0.0))
     if isinstance(grant, Reservation):
         store.settle(grant.id, NOTHING_USED, 0.01)
+        settled += 1
+        if settled == 50:
+            print("in the middle", flush=True)
 """
 
 
@@ -132,7 +136,8 @@ def test_four_processes_hand_two_slots_to_one_another(tmp_path):
 def test_a_process_killed_in_the_middle_harms_nobody(tmp_path):
     path = tmp_path / "ledger.db"
     processes = started(path, FOREVER, 3)
-    time.sleep(0.3)
+    for process in processes:
+        assert process.stdout.readline() == "in the middle\n", process.stderr.read()
     for process in processes[:2]:
         process.send_signal(signal.SIGKILL)
         process.wait()
