@@ -2,7 +2,7 @@
 
 `acquire` and `settle` stand alone, for hosts that make the call themselves; `run` and `stream` are loops over them.
 Whoever takes capacity gives it back: errors and cancellation are thrown into the flow by its driver, and
-`kept` gives back whatever is owed by then.
+what is owed by then is given back (`give_back`).
 """
 
 from __future__ import annotations

@@ -152,14 +152,14 @@ class Script:
         return said
 
     def _retrial(self, command: c.MayRetry, may: bool) -> c.Retrial | None:
-        """`Barred` as a function says who is unwell, `Draw` what the number is."""
+        """`Barred` as a function says who is unwell, `Draw` what the number is; whom the next asking leaves out is what `Barred` says."""
         if not may:
             return None
         if command.plan is None:
             return c.Retrial(0.0, NO_BAR)
         barred = self.answers.get(c.Barred)
         unwell = barred(c.Barred(command.plan, strictly=True)) if callable(barred) else NO_BAR
-        return c.Retrial(self.answer(c.DRAW), unwell)
+        return c.Retrial(self.answer(c.DRAW), unwell, self.answer(c.Barred(command.plan)))
 
     def of(self, kind: type) -> list[Any]:
         return [command for command in self.asked if isinstance(command, kind)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,8 +12,8 @@ from rotor_core import _commands as c
 from rotor_core._adrive import adrive, adrive_stream
 from rotor_core._drive import drive, drive_stream
 from rotor_core._events import Selected
-from rotor_core._health import NO_BAR
-from rotor_core._ledger import NOTHING_USED, Ticket
+from rotor_core._health import NO_BAR, Bar
+from rotor_core._ledger import NOTHING_USED, Plan, Ticket
 from rotor_core._outcome import Chunk
 from rotor_core._ports import Ports
 from rotor_core._request import Request
@@ -183,6 +184,23 @@ def test_a_retry_that_goes_by_no_plan_leaves_the_source_of_chance_alone(run):
 
     assert run(asking(), given) == (0.0, NO_BAR, None)
     assert given.random.getstate() == state
+
+
+def test_a_retrys_answer_tells_who_is_unwell_and_whom_its_asking_is_to_leave_out(run):
+    unwell, taken, plan = Bar(frozenset({"a"})), Bar(frozenset({"b"})), Plan((), lambda option: (0.0,))
+
+    class Half(Health):
+        def barred(self, of, at, *, strictly=False):
+            assert of is plan
+            return unwell if strictly else taken
+
+    def asking():
+        return (yield c.MayRetry(plan))
+
+    given = ports()
+    given = replace(given, health=Half({}, Random(1)))
+    retrial = run(asking(), given)
+    assert (retrial.unwell, retrial.barred) == (unwell, (given.store.now(), taken))
 
 
 def test_an_error_in_an_answer_is_thrown_into_the_flow(run):

@@ -44,6 +44,24 @@ def test_who_fails_is_left_alone_for_a_moment_and_others_go_first():
     assert "rotated" in script.names
 
 
+def test_whom_a_retrys_answer_keeps_out_is_left_out_of_its_first_asking_alone():
+    out = Bar(frozenset({"b/m#1"}), 100.01)
+    script = Script(
+        {
+            c.Barred: [NO_BAR, out, NO_BAR],  # the second is a part of the retry's answer
+            c.Reserve: [reservation(), refused(b="excluded"), reservation("b/m#1", number=3)],
+            c.Call: [failure("server_error"), answer()],
+        }
+    )
+
+    script.play(run(work(A, B), REQUEST))
+
+    assert asks(script) == [set(), {"a/m#1", "b/m#1"}, {"a/m#1"}]
+    kinds = (c.Barred, c.Reserve, c.MayRetry)
+    asked = [type(command) for command in script.asked if isinstance(command, kinds)]
+    assert asked == [c.Barred, c.Reserve, c.MayRetry, c.Reserve, c.Barred, c.Reserve]
+
+
 def test_who_shares_what_failed_is_asked_last():
     same = deployment("a", "other")
     script = Script(

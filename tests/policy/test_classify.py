@@ -431,7 +431,9 @@ def test_a_dialect_that_is_added_again_replaces_the_first(added):
         (Rule("billing", words="(no money"), "no regular expression"),
         (Rule("billing", words="(no money)?"), "match any text"),
         (Rule("billing", codes=[402]), "rule 2: "),  # type: ignore[list-item]
-        (Rule("billing", statuses=402), "rule 2: "),  # type: ignore[arg-type]
+        (Rule("billing", statuses=402), "`statuses` of a rule for billing is no collection: 402"),  # type: ignore[arg-type]
+        (Rule("billing", codes=iter(["no_money"])), "`codes` of a rule for billing is no collection"),  # type: ignore[arg-type]
+        (Rule("billing", words="tea", only=iter([402])), "`only` of a rule for billing is no collection"),  # type: ignore[arg-type]
         (Rule("billing", words=re.compile(b"no money")), "rule 2: "),  # type: ignore[arg-type]
         ("402 is billing", "rule 2 is a str, not an ErrorRule"),
     ],

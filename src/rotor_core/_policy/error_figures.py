@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from rotor_core._outcome import FailedUnit, Scope
 from rotor_core._policy.durations import DURATION, parse_duration, parse_number, retry_after_of
-from rotor_core._policy.error_text import Facts, Period
+from rotor_core._policy.error_text import Facts
 from rotor_core._policy.reset_values import read_reset, seconds_until
 from rotor_core._policy.sifted import Sifted, sifted
+
+Period = Literal["second", "minute", "hour", "day", "month"]
 
 # ---- which limit --------------------------------------------------------------------------------------------------
 
@@ -71,10 +73,11 @@ _UNITS: Final[Mapping[str, FailedUnit]] = {
     "IT": "input_tokens", "OT": "output_tokens", "T": "tokens", "R": "requests", "AS": "audio_seconds",
 }  # fmt: skip
 _PERIODS: Final[Mapping[str, Period]] = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
+# Who ignores a letter's case takes a dotless i for one; the table of periods would not know such a minute.
 _SPELT: Final = sifted(
     "sec|min|hour|day|month",
     r"(input[ _]?tokens?|output[ _]?tokens?|tokens?|seconds of audio|audio[ _]seconds|requests?|queries|(?:api )?calls)"
-    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?(second|minute|min|hour|day|month|sec)",
+    r"[ _]*(?:per|/)[ _]*(?:\w+[ _]per[ _])?((?a:second|minute|min|hour|day|month|sec))",
 )
 _SPELT_UNITS: Final[tuple[tuple[str, FailedUnit], ...]] = (
     ("input", "input_tokens"), ("output", "output_tokens"), ("audio", "audio_seconds"), ("token", "tokens"), ("", "requests"),

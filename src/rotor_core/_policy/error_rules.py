@@ -37,6 +37,9 @@ class Rule:
 
         `needs`: whatever `words` match holds one of these, in lower case.
         """
+        self._hold("statuses", self.statuses)
+        self._hold("codes", self.codes)
+        self._hold("only", self.only or ())
         if self.kind not in KINDS:
             raise ValueError(f"there is no kind of failure {self.kind!r}; there are {', '.join(KINDS)}")
         if isinstance(self.codes, str) or not (self.statuses or self.codes or self.words):
@@ -50,6 +53,11 @@ class Rule:
         statuses, codes = frozenset(self.statuses), frozenset(code.lower() for code in self.codes)
         only = None if self.only is None else frozenset(self.only)
         return Ready(self.kind, statuses, codes, None if words is None else Sifted(needs, words), only)
+
+    def _hold(self, name: str, given: object) -> None:
+        """Of what can be read but once a second reading would find nothing."""
+        if not isinstance(given, Collection):
+            raise TypeError(f"`{name}` of a rule for {self.kind} is no collection: {given!r}")
 
 
 def _for_lower_case(words: str | re.Pattern[str]) -> re.Pattern[str]:

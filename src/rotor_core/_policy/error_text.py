@@ -1,6 +1,6 @@
 """What an error says, taken out of whatever it is wrapped in: codes, messages, the headers that its body quotes.
 
-Nothing here decides what it means: that is `classify`. Pure; what is not there is left out, never an error.
+Nothing here decides what it means: that is `error_rules`. Pure; what is not there is left out, never an error.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-Period = Literal["second", "minute", "hour", "day", "month"]
 JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 
 LONGEST_BODY: Final = 2**18

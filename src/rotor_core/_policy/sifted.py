@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 
 class Sifted(NamedTuple):
-    """`needs`: whatever `pattern` matches holds one of these, in lower case. One that is empty stands in every text."""
+    """`needs`: whatever `pattern` matches holds one of these, in lower case. One that is empty stands in every text.
+
+    But for letters that only look like others (a dotless i, a long s): what holds them is not taken for those words.
+    """
 
     needs: tuple[str, ...]
     pattern: re.Pattern[str]

@@ -34,9 +34,9 @@ class MemoryStore:
         edge: float = 0.150,
         lease: float = 600.0,
     ) -> None:
-        self.now: Callable[[], float] = clock or Clock().__call__  # bound: that is called at once
+        self._clock = clock or Clock().__call__  # bound: that is called at once
         self._book = Book(Guards(guard, edge), lease)
-        self._turn = Turns(self.now, self._book)
+        self._turn = Turns(self._clock, self._book)
         outlive_forks(self)
 
     @classmethod
@@ -54,6 +54,9 @@ class MemoryStore:
             return store
 
     # --- the ledger --------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self._clock()
 
     def reserve(self, ask: Ask) -> Grant:
         with self._turn as now:
