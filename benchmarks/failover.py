@@ -72,6 +72,7 @@ class Talk(asyncio.Protocol):
 
     def __init__(self, counts: Counter[str], *, fails: bool) -> None:
         self.counts, self.fails, self.received = counts, fails, b""
+        self.anew = worded_anew()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -92,8 +93,10 @@ class Talk(asyncio.Protocol):
         key = head[lower.index(b"bearer ") + 7 :].partition(b"\r\n")[0].decode()
         bad = self.fails and FAILING.encode() in body
         self.counts[f"{key} {500 if bad else 200}"] += 1
-        error = BAD_ANEW.replace(NUMBER, b"%024x" % getrandbits(96)) if ANEW in body else BAD
-        self.transport.write(error if bad else GOOD)
+        anew = ANEW in body
+        self.transport.write(GOOD if not bad else self.anew if anew else BAD)
+        if anew:
+            self.anew = worded_anew()  # once the answer is away: it is not the asker's to wait for
 
 
 def response(status: str, body: Any) -> bytes:
@@ -105,6 +108,11 @@ GOOD, BAD = response("200 OK", ANSWER), response("500 Internal Server Error", ER
 ANEW, NUMBER = b"with new words", b"number-of-24-characters."
 NUMBERED = {"error": ERROR["error"] | {"message": f"The server had an error. (request req_{NUMBER.decode()})"}}
 BAD_ANEW = response("500 Internal Server Error", NUMBERED)
+
+
+def worded_anew() -> bytes:
+    """The error with a number that none had before."""
+    return BAD_ANEW.replace(NUMBER, b"%024x" % getrandbits(96))
 
 
 def stay_on(number: int) -> None:
@@ -175,12 +183,17 @@ def bare_ways(first: str) -> tuple[list[Way], Callable[[], Awaitable[None]]]:
         return json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
 
     bodies = {text: sent(text) for text in (FINE, FAILING)}
+    anew = {text: sent(f"{text} {ANEW.decode()}") for text in (FINE, FAILING)}
 
     def headers(key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}", "content-type": "application/json"}
 
     async def by_aiohttp(text: str) -> bytes:
         async with session.post(url, data=bodies[text], headers=headers("sk-bare-aiohttp")) as answer:
+            return await answer.read()
+
+    async def by_aiohttp_anew(text: str) -> bytes:
+        async with session.post(url, data=anew[text], headers=headers("sk-bare-anew")) as answer:
             return await answer.read()
 
     async def by_httpx(text: str) -> bytes:
@@ -196,6 +209,7 @@ def bare_ways(first: str) -> tuple[list[Way], Callable[[], Awaitable[None]]]:
 
     ways = [
         Way("aiohttp", by_aiohttp, key="sk-bare-aiohttp", single=True),
+        Way("aiohttp, new words", by_aiohttp_anew, key="sk-bare-anew", single=True),
         Way("httpx", by_httpx, key="sk-bare-httpx", single=True),
         Way("httpx, blocking", by_blocking_httpx, key="sk-bare-httpx-blocking", single=True),
     ]
@@ -241,7 +255,7 @@ def rotor_ways(first: str, second: str) -> list[Way]:
 
     return [
         Way("Rotor.achat", rotor("achat", "aiohttp").achat, "aiohttp", "sk-rotor-achat"),
-        Way("Rotor.achat, new words", with_new_words, "aiohttp", "sk-rotor-anew"),
+        Way("Rotor.achat, new words", with_new_words, "aiohttp, new words", "sk-rotor-anew"),
         Way("Rotor.achat over httpx", rotor("achat-httpx", "httpx").achat, "httpx", "sk-rotor-achat-httpx"),
         Way("Rotor.chat", rotor("chat", "httpx").chat, "httpx, blocking", "sk-rotor-chat"),
         Way("ChatRotor.ainvoke", chat("ainvoke", "aiohttp").ainvoke, "aiohttp", "sk-rotor-ainvoke"),
