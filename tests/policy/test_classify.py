@@ -384,10 +384,12 @@ def test_what_is_noted_beside_a_message_without_a_figure_is_no_wait(value):
 
 
 @pytest.fixture
-def added(monkeypatch):
+def added():
     """Dialects that a test adds, and nobody after it."""
-    monkeypatch.setattr(classify, "_added", {})
-    return classify.add_dialects
+    before = dict(classify._added)
+    add_dialects({}, instead_of=before)
+    yield add_dialects
+    add_dialects(before, instead_of=classify._added)
 
 
 def test_a_dialect_that_was_added_comes_before_all_others(added):
@@ -420,6 +422,19 @@ def test_a_dialect_that_is_added_again_replaces_the_first(added):
     added({"teapot": dialect_of([Rule("overloaded", statuses=[418])])})
 
     assert of(418, "", "teapot").kind == "overloaded"
+
+
+def test_a_dialect_that_is_added_while_an_error_is_read_is_known_from_then_on(added, monkeypatch):
+    tables = classify.ErrorTable
+
+    def slow(rules, status):
+        monkeypatch.setattr(classify, "ErrorTable", tables)
+        added({"teapot": dialect_of([Rule("billing", statuses=[418])])})
+        return tables(rules, status)
+
+    monkeypatch.setattr(classify, "ErrorTable", slow)
+    assert of(418, "a first", "teapot").kind == "bad_request"
+    assert of(418, "a first", "teapot").kind == of(418, "a second", "teapot").kind == "billing"
 
 
 @pytest.mark.parametrize(

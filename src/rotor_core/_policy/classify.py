@@ -14,7 +14,8 @@ from typing import Final
 
 from rotor_core._outcome import Failure, FailureKind, Scope
 from rotor_core._policy.error_figures import NO_LIMIT, Limit, limit_of, scope_of, told_in_words, wait_of
-from rotor_core._policy.error_rules import DIALECTS, GENERAL, Dialect, kind_of
+from rotor_core._policy.error_rules import DIALECTS, GENERAL, Dialect
+from rotor_core._policy.error_table import ErrorTable
 from rotor_core._policy.error_text import LONGEST_BODY, Facts, read
 
 LONGEST_MESSAGE: Final = 1_000
@@ -36,6 +37,8 @@ _NO_FIGURES: Final[frozenset[FailureKind]] = frozenset(
 
 
 _added: Mapping[str, Dialect] = MappingProxyType({})
+_generation = 0
+"""How often dialects were added: what is remembered is of one generation, however long it took to work out."""
 
 
 def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str] = ()) -> None:
@@ -44,12 +47,14 @@ def add_dialects(dialects: Mapping[str, Dialect], *, instead_of: Collection[str]
     They come before our own. `instead_of`: names whose added dialects are forgotten. Called when plugins are read: what
     follows classifies as if these had always been there, and no others.
     """
-    global _added  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
+    global _added, _generation  # noqa: PLW0603  one mapping replaces another, so a thread that reads it sees all or nothing
     gone = {name.lower() for name in instead_of}
     kept = {name: rules for name, rules in _added.items() if name not in gone}
     added = {**kept, **{name.lower(): rules for name, rules in dialects.items()}}
     if added != _added:
         _added = MappingProxyType(added)
+        _generation += 1
+        _table.cache_clear()
         _remembered.cache_clear()
 
 
@@ -79,9 +84,9 @@ def classify_plain(
         name = adapter.lower()
     if len(text) > _SHORT_BODY:
         text = text[:LONGEST_BODY]
-        return _classified(name, status, _told(headers, text), text)
+        return _classified(_generation, name, status, _told(headers, text), text)
     told = () if "eset" not in text and _ANY_READ.isdisjoint(headers) else _told(headers, text)
-    return _remembered(name, status, told, text)
+    return _remembered(_generation, name, status, told, text)
 
 
 def _told(headers: Mapping[str, str], text: str) -> tuple[tuple[str, str], ...]:
@@ -97,9 +102,11 @@ _SHORT_BODY: Final = 4_000
 """Characters of a body that is worth remembering: in an outage a provider says the same thing a thousand times."""
 
 
-def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str) -> Failure:
+def _classified(
+    generation: int, name: str, status: int | None, told: tuple[tuple[str, str], ...], text: str
+) -> Failure:
     headers, facts = dict(told), read(status, text)
-    kind = kind_of(facts, (*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL))
+    kind = _table(generation, name, facts.status).kind_of(facts)
     limit = NO_LIMIT if kind in _NO_FIGURES else limit_of(facts, headers)
     success = facts.status is not None and 200 <= facts.status < 300
     wait = None if success else wait_of(headers, facts)
@@ -117,6 +124,13 @@ def _classified(name: str, status: int | None, told: tuple[tuple[str, str], ...]
 
 
 _remembered: Final = lru_cache(maxsize=256)(_classified)
+
+
+@lru_cache(maxsize=256)
+def _table(generation: int, name: str, status: int | None) -> ErrorTable:  # noqa: ARG001  a part of what it is remembered by
+    return ErrorTable((*_added.get(name, ()), *DIALECTS.get(name, ()), *GENERAL), status)
+
+
 _TOO_LONG: Final[frozenset[FailureKind]] = frozenset({"context_length", "too_large"})
 
 

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from rotor_core._outcome import KINDS, FailureKind
-from rotor_core._policy.error_text import Facts
 from rotor_core._policy.sifted import Sifted
 
 
@@ -33,7 +32,7 @@ class Rule:
     only: Collection[int | None] | None = None
 
     def ready(self, needs: tuple[str, ...] = ("",)) -> Ready:
-        """The same, checked, and as `kind_of` wants it. Raises ValueError or TypeError for what could never be meant.
+        """The same, checked, and as an `ErrorTable` wants it. Raises ValueError or TypeError for what could never be meant.
 
         `needs`: whatever `words` match holds one of these, in lower case.
         """
@@ -80,17 +79,6 @@ class Ready(NamedTuple):
 
 
 Dialect = tuple[Ready, ...]
-
-
-def kind_of(facts: Facts, rules: Iterable[Ready]) -> FailureKind:
-    """What the first rule says that fits; `unknown` where none does."""
-    status, codes, _, lower, _ = facts
-    for kind, statuses, its_codes, words, only in rules:
-        if only is not None and status not in only:
-            continue
-        if status in statuses or not codes.isdisjoint(its_codes) or (words is not None and words.search(lower, lower)):
-            return kind
-    return "unknown"
 
 
 def _rule(
