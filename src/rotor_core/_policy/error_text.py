@@ -81,22 +81,21 @@ _QUOTED_CODES: Final = re.compile(
 )
 """Codes in a text that quotes a body: Python's dict, JSON inside JSON, `Code: model_decommissioned`."""
 
-_CODE_KEYS: Final = frozenset(
-    ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type", "error_code")
-)
-_TEXT_KEYS: Final = {
-    key: place
-    for place, key in enumerate(
-        (
-            "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
-            "violations", "innererror", "error_msg", "description",
-        )
-    )
-}  # fmt: skip
-"""And the order in which they are read."""
+_CODE_KEYS: Final = ("code", "type", "status", "reason", "status_code", "raw_status_code", "error_type", "error_code")
+_TEXT_KEYS: Final = (
+    "message", "msg", "detail", "details", "title", "error", "errors", "raw", "metadata", "body", "error_description",
+    "violations", "innererror", "error_msg", "description",
+)  # fmt: skip
+"""In the order in which they are read."""
 _NOTED_KEYS: Final = ("quotaId", "quotaValue", "retryDelay", "retry_after_seconds", "limit_source")
 """What is told beside the messages and not in them: kept as `key: value`."""
-_KEYS: Final = _CODE_KEYS.union(_TEXT_KEYS, _NOTED_KEYS, ("headers",))
+_A_CODE, _BESIDE = -1, -2
+_PLACES: Final = {
+    **dict.fromkeys(_CODE_KEYS, _A_CODE),
+    **dict.fromkeys((*_NOTED_KEYS, "headers"), _BESIDE),
+    **{key: place for place, key in enumerate(_TEXT_KEYS)},
+}
+"""What is done with what stands under a key: of a text, when it is its turn."""
 _DEEPEST: Final = 8
 """Levels of a body that are searched: Google's list of violations is the seventh, inside a list of errors."""
 _MOST_QUOTES: Final = 5
@@ -138,17 +137,18 @@ def _gather_fields(data: dict[str, JSON], found: _Found, depth: int) -> None:
     """The same of an object. It has few keys, and those looked for are many: so they are looked for from its side."""
     texts: list[str] = []
     beside = False
-    for key in _KEYS.intersection(data):
-        value = data[key]
-        if key in _TEXT_KEYS:
-            if value is not None:
-                texts.append(key)
-        elif key not in _CODE_KEYS:
+    for key, value in data.items():
+        place = _PLACES.get(key)
+        if place is None or value is None:
+            continue
+        if place >= 0:
+            texts.append(key)
+        elif place == _BESIDE:
             beside = True
         elif isinstance(value, (str, int)) and not isinstance(value, bool):
             found.codes.add(str(value)[:60].lower())
     if len(texts) > 1:
-        texts.sort(key=_TEXT_KEYS.__getitem__)
+        texts.sort(key=_PLACES.__getitem__)
     for key in texts:
         _gather(data[key], found, depth + 1)
     if beside:
