@@ -24,7 +24,7 @@ def adapter(request: pytest.FixtureRequest) -> OpenAICompatible:
 def held(adapter: OpenAICompatible) -> int:
     """For how many loops the adapter holds connections."""
     transport = adapter._async
-    return len(transport._sessions if hasattr(transport, "_sessions") else transport._pools)
+    return len(transport._clients if hasattr(transport, "_clients") else transport._pools)
 
 
 async def test_a_hundred_deployments_of_one_origin_share_one_connection(caller: Caller, server: Scripted):

@@ -167,8 +167,8 @@ def connections_of(rotor: Rotor) -> dict[str, Any]:
             pools = list(blocking._pools._held.values())
             found += [f"{r!r}" for p in pools for r in p._pool._requests]
             found += [c.info() for p in pools for c in p._pool.connections if not (c.is_idle() or c.is_closed())]
-        if hasattr(by_loop, "_sessions"):
-            found += [repr(c) for s in by_loop._sessions._held.values() for c in s.connector._acquired]
+        if hasattr(by_loop, "_clients"):
+            found += [repr(c) for held in by_loop._clients._held.values() for c in held.session.connector._acquired]
         elif by_loop is not None:
             pools = [p for held in by_loop._pools._held.values() for p in held.values()]
             found += [c.info() for p in pools for c in p._pool.connections if not (c.is_idle() or c.is_closed())]

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import yarl
@@ -22,6 +22,7 @@ from multidict import CIMultiDict
 from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
 from rotor_core.adapters.base import dispatching
+from rotor_core.adapters.deadline import Deadline, Deadlines
 from rotor_core.adapters.http import (
     CONNECT,
     KEEP_ALIVE,
@@ -38,7 +39,7 @@ from rotor_core.adapters.http import (
     unpacker,
 )
 from rotor_core.adapters.http_pools import PerLoop
-from rotor_core.adapters.patience import LONGEST, Deadline, Patience, bounded
+from rotor_core.adapters.patience import LONGEST, Patience, bounded
 from rotor_core.adapters.unpack import UnpackError
 
 _DNS_CACHE: Final = 60
@@ -59,17 +60,18 @@ class AiohttpTransport:
     """For all event loops at once."""
 
     def __init__(self) -> None:
-        self._sessions = PerLoop(self, _open_session, aiohttp.ClientSession.close, _drop)
+        self._clients = PerLoop(self, _open_client, _close, _drop)
         self._by_httpx: AsyncTransport | None = None
 
     async def send(self, endpoint: Endpoint, body: bytes, timeout: float) -> Received:
         if endpoint.proxy is not None and not _can_go(endpoint.proxy):
             return await self._httpx().send(endpoint, body, timeout)
         loop, leaving = asyncio.get_running_loop(), _leaving()
+        until = loop.time() + bounded(timeout)
+        client = self._clients.find(loop) or await self._clients.get()
         try:
-            with Deadline(loop, loop.time() + bounded(timeout)):  # one for all of it: no part has a time of its own
-                session = self._sessions.find(loop) or await self._sessions.get()
-                response = await _post(session, endpoint, body)
+            with Deadline(client.deadlines, until):  # one for all of it: no part has a time of its own
+                response = await _post(client.session, endpoint, body)
                 try:
                     headers, coming = plain_headers(response.headers.items()), response.content
                     if coming.is_eof() and coming.total_bytes <= _SMALL and "content-encoding" not in headers:
@@ -97,12 +99,12 @@ class AiohttpTransport:
         self, endpoint: Endpoint, body: bytes, patience: Patience, loop: asyncio.AbstractEventLoop
     ) -> AsyncGenerator[_Reply, None]:
         leaving = _leaving()
+        client = self._clients.find(loop) or await self._clients.get()
         try:
-            with Deadline(loop, patience.until):
-                session = self._sessions.find(loop) or await self._sessions.get()
-                response = await _post(session, endpoint, body)
+            with Deadline(client.deadlines, patience.until):
+                response = await _post(client.session, endpoint, body)
             async with response:
-                yield _Reply(response, patience, loop)
+                yield _Reply(response, patience, client.deadlines)
         except _PROBLEMS as error:
             raise _problem(error, patience, sent=leaving.left) from None
 
@@ -114,22 +116,22 @@ class AiohttpTransport:
         return self._by_httpx
 
     def close(self) -> None:
-        self._sessions.close()
+        self._clients.close()
         if self._by_httpx is not None:
             self._by_httpx.close()
 
     async def aclose(self) -> None:
-        await self._sessions.aclose()
+        await self._clients.aclose()
         if self._by_httpx is not None:
             await self._by_httpx.aclose()
 
 
 class _Reply:
-    __slots__ = ("_loop", "_response", "headers", "patience", "status")
+    __slots__ = ("_deadlines", "_response", "headers", "patience", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, patience: Patience, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, patience: Patience, deadlines: Deadlines) -> None:
         self._response = response
-        self._loop = loop
+        self._deadlines = deadlines
         self.patience = patience
         self.status = response.status
         self.headers = plain_headers(response.headers.items())
@@ -138,7 +140,7 @@ class _Reply:
         unpack = unpacker(self.headers).feed
         content = self._response.content
         while True:
-            with Deadline(self._loop, self.patience.until):
+            with Deadline(self._deadlines, self.patience.until):
                 packed = await content.readany()
             if not packed:
                 return
@@ -146,7 +148,7 @@ class _Reply:
                 yield piece
 
     async def read(self) -> bytes:
-        with Deadline(self._loop, self.patience.until):
+        with Deadline(self._deadlines, self.patience.until):
             return await _gathered(self.status, self.headers, self._response.content)
 
     async def drain(self) -> None:
@@ -224,9 +226,16 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-def _open_session() -> aiohttp.ClientSession:
+class _Client(NamedTuple):
+    """What an event loop has of its own."""
+
+    session: aiohttp.ClientSession
+    deadlines: Deadlines
+
+
+def _open_client() -> _Client:
     connector = _Connector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=_DNS_CACHE)
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,  # proxies were worked out with the endpoint; the environment is not asked again, nor any .netrc
@@ -235,11 +244,17 @@ def _open_session() -> aiohttp.ClientSession:
         max_field_size=_MAX_FIELD,
         max_headers=_MAX_FIELDS,
     )
+    return _Client(session, Deadlines(asyncio.get_running_loop()))
 
 
-def _drop(session: aiohttp.ClientSession) -> None:
+async def _close(client: _Client) -> None:
+    client.deadlines.close()
+    await client.session.close()
+
+
+def _drop(client: _Client) -> None:
     """Mark it closed. Its loop is gone, so its closing has nothing to wait for and ends at its first step."""
-    closing: Any = session.close()
+    closing: Any = client.session.close()
     with suppress(StopIteration, RuntimeError):
         closing.send(None)
     closing.close()

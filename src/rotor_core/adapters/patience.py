@@ -5,14 +5,11 @@
     total      from the beginning to the end, whoever is slow: the caller's own time counts too
 
 A call that is not streamed has a total alone. The nearer of two is the deadline, and is named when it has passed.
-`Deadline` is one that ends what a task of an event loop does meanwhile.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from types import TracebackType
 from typing import Final, Literal
 
 from rotor_core._health import Timeouts
@@ -80,36 +77,3 @@ class Patience:
             self.bound, self.seconds, self.until = bound, seconds, now + seconds
         else:
             self.bound, self.seconds, self.until = "total", self._total, self._total_at
-
-
-class Deadline:
-    """`asyncio.timeout_at(when)` by a loop that is known: to look it up is half of what that costs, and this is passed by every call.
-
-    A plain context manager, to be used once. `when` is on the loop's clock. Raises TimeoutError where it ended what was
-    done within; a cancellation that somebody else asked for meanwhile goes before it.
-    """
-
-    __slots__ = ("_cancelling", "_loop", "_passed", "_task", "_timer", "_when")
-    _task: asyncio.Task[object]
-    _timer: asyncio.TimerHandle
-    _cancelling: int
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        self._loop, self._when = loop, when
-        self._passed = False
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task(self._loop)
-        if task is None:
-            raise RuntimeError("a deadline is for what a task does")
-        self._task, self._cancelling = task, task.cancelling()
-        self._timer = self._loop.call_at(self._when, self._pass)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._timer.cancel()
-        if self._passed and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise TimeoutError from error
-
-    def _pass(self) -> None:
-        self._passed = True
-        self._task.cancel()
