@@ -1,12 +1,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.virtual_time import in_virtual_time
 
-from rotor_core.adapters.deadline import Deadline, Deadlines
+from rotor_core.adapters.deadline import GRAIN, Deadline, Deadlines
 
 
 async def _within(seconds: float, doing: Callable[[], Awaitable[object]], of: Deadlines | None = None) -> None:
@@ -146,3 +148,88 @@ def test_a_deadline_is_for_what_a_task_does():
             pass
     finally:
         loop.close()
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C would be, which may come at any line."""
+
+
+@in_virtual_time
+async def test_one_that_was_interrupted_when_it_began_keeps_no_other_from_passing():
+    loop = asyncio.get_running_loop()
+    deadlines, usual = Deadlines(loop), loop.call_at
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted
+
+    loop.call_at = interrupted  # type: ignore[method-assign,assignment]
+    with pytest.raises(Interrupted), Deadline(deadlines, loop.time() + 5.0):
+        pass
+    loop.call_at = usual  # type: ignore[method-assign]
+
+    assert not deadlines.under_way
+    with pytest.raises(TimeoutError):
+        await _within(7.0, _for_ever, deadlines)
+    assert loop.time() == 7.0
+
+
+@in_virtual_time
+async def test_one_that_cannot_pass_keeps_no_other_from_passing():
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+    deadlines = Deadlines(loop)
+
+    class Stubborn(Deadline):
+        def pass_(self) -> None:
+            raise ArithmeticError
+
+    with Stubborn(deadlines, 1.0):
+        for seconds in (1.0, 2.0):
+            with pytest.raises(TimeoutError):
+                await _within(seconds, _for_ever, deadlines)
+    assert loop.time() == pytest.approx(3.0, abs=2 * GRAIN)
+
+
+NAME: ContextVar[str] = ContextVar("NAME", default="nobody")
+
+
+@in_virtual_time
+async def test_no_callers_context_is_kept_by_the_timer():
+    loop = asyncio.get_running_loop()
+    deadlines = Deadlines(loop)
+    NAME.set("the first caller")
+    seen: list[str] = []
+
+    class Looked(Deadline):
+        def pass_(self) -> None:
+            seen.append(NAME.get())
+            super().pass_()
+
+    with pytest.raises(TimeoutError), Looked(deadlines, 1.0):
+        await _for_ever()
+    assert seen == ["nobody"]
+    assert NAME.get() == "the first caller"
+
+
+@in_virtual_time
+async def test_thousands_that_pass_one_by_one_are_looked_at_together():
+    loop = asyncio.get_running_loop()
+    deadlines, looks = Deadlines(loop), 0
+    usual = deadlines.loop.call_at
+
+    def counting(*given: Any, **named: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return usual(*given, **named)
+
+    loop.call_at = counting  # type: ignore[method-assign]
+
+    async def late(n: int) -> float:
+        with pytest.raises(TimeoutError), Deadline(deadlines, 1.0 + n / 2000):
+            await _for_ever()
+        return loop.time() - (1.0 + n / 2000)
+
+    lates = await asyncio.gather(*(late(n) for n in range(2000)))
+    assert max(lates) <= GRAIN + 0.001
+    assert min(lates) >= 0.0
+    assert looks < 150

@@ -50,7 +50,7 @@ def test_it_can_be_shortened_and_not_lengthened():
     assert patience.left() == 0.25
 
 
-@given(st.floats(allow_nan=False))
+@given(st.floats())
 def test_every_timeout_is_one_that_every_library_takes(timeout):
     assert SHORTEST <= bounded(timeout) <= LONGEST
     assert math.isfinite(bounded(timeout))

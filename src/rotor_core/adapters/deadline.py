@@ -9,27 +9,34 @@ under way.
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from math import inf
 from types import TracebackType
+from typing import Final
+
+GRAIN: Final = 0.01
+"""Seconds that one look comes after another, at least: a provider that hangs lets thousands of deadlines pass one by one."""
 
 
 class Deadlines:
     """Of one event loop, to be used in it alone. `under_way`: those that may still pass; `at`: when they are looked at next."""
 
-    __slots__ = ("_timer", "at", "loop", "under_way")
+    __slots__ = ("_context", "_timer", "at", "loop", "under_way")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.under_way: set[Deadline] = set()
         self.at = inf
         self._timer: asyncio.TimerHandle | None = None
+        self._context = Context()  # an empty one: the first caller's is not to be kept for as long as the loop is busy
 
     def look_at(self, at: float) -> None:
         """Look at them at this instant, and not at another."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self.at = at
-        self._timer = self.loop.call_at(at, self._look)
+        timer, self._timer, self.at = self._timer, None, inf
+        if timer is not None:
+            timer.cancel()
+        self._timer = self.loop.call_at(at, self._look, context=self._context)
+        self.at = at  # last, so that whoever is interrupted before leaves it to the next one
 
     def close(self) -> None:
         """Nothing new will be under way: without anything that is, there is nothing to look at."""
@@ -40,11 +47,13 @@ class Deadlines:
     def _look(self) -> None:
         now = max(self.at, self.loop.time())  # a loop may be early by its clock's resolution
         self._timer, self.at = None, inf
-        for deadline in [one for one in self.under_way if one.when <= now]:
-            self.under_way.discard(deadline)
-            deadline.pass_()
-        if self.under_way:
-            self.look_at(min(one.when for one in self.under_way))
+        try:
+            for deadline in [one for one in self.under_way if one.when <= now]:
+                self.under_way.discard(deadline)
+                deadline.pass_()
+        finally:  # the others are not to suffer for one
+            if self.under_way:
+                self.look_at(max(now + GRAIN, min(one.when for one in self.under_way)))
 
 
 class Deadline:
@@ -70,7 +79,11 @@ class Deadline:
         self._task, self._cancelling = task, task.cancelling()
         of.under_way.add(self)
         if self.when < of.at:
-            of.look_at(self.when)
+            try:
+                of.look_at(self.when)
+            except BaseException:  # nothing is done within: there is nothing to end
+                of.under_way.discard(self)
+                raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._of.under_way.discard(self)

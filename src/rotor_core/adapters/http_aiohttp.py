@@ -68,8 +68,8 @@ class AiohttpTransport:
             return await self._httpx().send(endpoint, body, timeout)
         loop, leaving = asyncio.get_running_loop(), _leaving()
         until = loop.time() + bounded(timeout)
-        client = self._clients.find(loop) or await self._clients.get()
         try:
+            client = self._clients.find(loop) or await self._clients.get()
             with Deadline(client.deadlines, until):  # one for all of it: no part has a time of its own
                 response = await _post(client.session, endpoint, body)
                 try:
@@ -99,8 +99,8 @@ class AiohttpTransport:
         self, endpoint: Endpoint, body: bytes, patience: Patience, loop: asyncio.AbstractEventLoop
     ) -> AsyncGenerator[_Reply, None]:
         leaving = _leaving()
-        client = self._clients.find(loop) or await self._clients.get()
         try:
+            client = self._clients.find(loop) or await self._clients.get()
             with Deadline(client.deadlines, patience.until):
                 response = await _post(client.session, endpoint, body)
             async with response:

@@ -28,8 +28,8 @@ _PROBLEMS: Final[dict[Bound, str]] = {
 
 
 def bounded(timeout: float) -> float:
-    """A timeout that every library takes: neither nothing nor infinity."""
-    return timeout if SHORTEST <= timeout <= LONGEST else min(max(timeout, SHORTEST), LONGEST)
+    """A timeout that every library takes: neither nothing nor infinity. What is no number is the shortest."""
+    return timeout if SHORTEST <= timeout <= LONGEST else min(max(SHORTEST, timeout), LONGEST)
 
 
 class Patience:
