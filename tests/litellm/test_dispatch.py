@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,7 +12,6 @@ import httpcore
 import litellm
 import pytest
 from tests.litellm.made import HELLO, entry, free, router
-from tests.waiting import until
 
 import rotor_litellm
 from rotor_core.sandbox import Sandbox
@@ -20,6 +19,14 @@ from rotor_litellm import dispatch
 
 MOST = 0.3
 """Seconds for which calls are watched here."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come."""
+    given_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < given_up, "it did not come"
+        await asyncio.sleep(0.001)
 
 
 class Lab:
@@ -42,13 +49,6 @@ class Lab:
         await until(lambda: bool(self.store._book.open) or call.done())
         return call
 
-    def later(self, seconds: float) -> None:
-        """So much time passes for the loop and for the ledger."""
-        loop, clock = asyncio.get_running_loop(), self.store._clock
-        time = loop.time
-        loop.time = lambda: time() + seconds  # type: ignore[method-assign]
-        self.store._clock = self.store._turn._clock = lambda: clock() + seconds
-
     @property
     def charged(self) -> float:
         (only,) = self.store._book.open.values()
@@ -65,30 +65,6 @@ class Lab:
 @pytest.fixture(autouse=True)
 def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "MOST", MOST)
-
-
-class Watched:
-    """How often it was looked whether a call has gone, and told that it goes: first as it is about to, then as it has."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.looks, self.told = 0, Counter[str]()
-        gone, tell = dispatch._gone, dispatch._tell
-
-        def looking(task: asyncio.Task[Any]) -> bool:
-            self.looks += 1
-            return gone(task)
-
-        def telling(held: Any) -> None:
-            tell(held)
-            self.told[held.reservation.id] += 1
-
-        monkeypatch.setattr(dispatch, "_gone", looking)
-        monkeypatch.setattr(dispatch, "_tell", telling)
-
-
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
 
 
 @pytest.fixture(params=["aiohttp", "httpx"])
@@ -119,16 +95,15 @@ def gate(transport: type[Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
 
 
 async def test_a_call_that_waits_for_a_connection_is_charged_from_when_it_has_one(
-    box: Sandbox, gate: Callable[[], asyncio.Event], watched: Watched
+    box: Sandbox, gate: Callable[[], asyncio.Event]
 ):
     lab = Lab(box)
     await lab.ask()  # no first call's imports are in the way
     opened = gate()
 
-    watched.looks = 0
     call = await lab.begun()
-    await until(lambda: watched.looks >= 5)
-    lab.later(0.1)
+    asked = lab.charged
+    await until(lambda: lab.store.now() > asked + 0.1)
     at = lab.store.now()
     opened.set()
     await until(lambda: lab.charged >= at)
@@ -138,13 +113,10 @@ async def test_a_call_that_waits_for_a_connection_is_charged_from_when_it_has_on
     assert record["status"] == 200
 
 
-async def charged_from_when_it_left(lab: Lab, call: Any, box: Sandbox, watched: Watched) -> None:
-    """However long the call is out."""
-    (ident,) = lab.store._book.open
-    await until(lambda: watched.told[ident] >= 2)
-    lab.later(MOST + 0.1)
-    for _ in range(10):  # whoever still looked would see that it is late
-        await asyncio.sleep(0)
+async def charged_from_when_it_left(lab: Lab, call: Any, box: Sandbox) -> None:
+    """However long the call has been out by now."""
+    begun = lab.charged
+    await until(lambda: lab.store.now() > begun + MOST + 0.1)
     charged = lab.charged
     await lab.finish(call)
 
@@ -152,19 +124,15 @@ async def charged_from_when_it_left(lab: Lab, call: Any, box: Sandbox, watched: 
     assert charged < record["at"] + MOST / 2
 
 
-async def test_a_call_that_is_out_is_charged_from_then_and_not_from_later(
-    box: Sandbox, transport: type[Any], watched: Watched
-):
+async def test_a_call_that_is_out_is_charged_from_then_and_not_from_later(box: Sandbox, transport: type[Any]):
     lab = Lab(box)
     await lab.ask()
 
     call = await lab.begun()
-    await charged_from_when_it_left(lab, call, box, watched)
+    await charged_from_when_it_left(lab, call, box)
 
 
-async def test_who_asks_from_within_an_asynchronous_generator_is_not_charged_later_for_that(
-    box: Sandbox, watched: Watched
-):
+async def test_who_asks_from_within_an_asynchronous_generator_is_not_charged_later_for_that(box: Sandbox):
     lab = Lab(box)
     await lab.ask()
 
@@ -177,4 +145,4 @@ async def test_who_asks_from_within_an_asynchronous_generator_is_not_charged_lat
     box.fault("hang", provider="one", seconds=60)
     call = asyncio.create_task(asked())
     await until(lambda: bool(lab.store._book.open))
-    await charged_from_when_it_left(lab, call, box, watched)
+    await charged_from_when_it_left(lab, call, box)
