@@ -8,6 +8,7 @@ from tests.kernel.made import PAID, Script, answer, deployment, failure, reserva
 from rotor_core import _commands as c
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
 from rotor_core._flow import LATE, Progress, acquire, run, settle, stream
+from rotor_core._health import NO_BAR, NO_GUARDS
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Refusal, Rejection, Ticket, Used
 from rotor_core._outcome import ABANDONED, Chunk, Outcome, Usage
 from rotor_core._request import Request
@@ -420,3 +421,17 @@ def test_settle_alone_takes_usage_failure_or_nothing():
 
 def test_progress_numbers_attempts_from_one():
     assert Progress().number == 1
+
+
+@pytest.mark.parametrize("story", [run, stream, lambda work, _: acquire(work)], ids=["run", "stream", "acquire"])
+@pytest.mark.parametrize("commands", [1, 2, 3])
+def test_who_is_closed_asks_for_nothing_more(story, commands):
+    flow = story(work(deployment()), REQUEST)
+    answers = {c.Barred: (100.0, NO_BAR), c.Reserve: reservation(), c.Begin: (100.0, NO_GUARDS)}
+    command = next(flow)
+    for _ in range(commands - 1):
+        command = flow.send(answers[type(command)])
+
+    flow.close()  # raises RuntimeError where it goes on all the same
+
+    assert flow.gi_frame is None
