@@ -15,6 +15,7 @@ from typing import Any
 WHOLE = (
     "src/rotor_core/_flow.py",
     "src/rotor_core/_acquire.py",
+    "src/rotor_core/_work.py",
     "src/rotor_core/_attempts.py",
     "src/rotor_core/_hedge.py",
     "src/rotor_core/_settle.py",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rotor_core import _events as events
-from rotor_core._acquire import SOON, Progress, Work, decision, seat
+from rotor_core._acquire import SOON, decision, seat
 from rotor_core._commands import NOW, Emit, Flow, MayRetry, Retrial
 from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
@@ -21,6 +21,7 @@ from rotor_core._outcome import Answer, Attempt, Outcome, Usage
 from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, shared, unfit_too
 from rotor_core._settle import settle
 from rotor_core._values import quick
+from rotor_core._work import Progress, Work
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 

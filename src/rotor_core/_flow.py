@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rotor_core._acquire import LATE, Progress, Work, acquire, anybody, decision, give_back, kept
+from rotor_core._acquire import LATE, acquire, decision, give_back, kept
 from rotor_core._attempts import Result, answered, failed, goes_on, next_seat, patience, record
 from rotor_core._commands import NOW, Call, Deliver, Flow, Flowing, Open, Opened, Relay
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError, StreamBroken
@@ -21,6 +21,7 @@ from rotor_core._policy.continuation import AnotherAnswerError, Given, Seam, con
 from rotor_core._policy.patience import call_timeout, stream_timeouts
 from rotor_core._request import Request
 from rotor_core._settle import settle
+from rotor_core._work import Progress, Work, anybody
 
 
 def run(work: Work, request: Request) -> Flow[Result]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rotor_core import _events as events
-from rotor_core._acquire import NOTHING_SAID, Progress, Work, abandon, decision
+from rotor_core._acquire import NOTHING_SAID, abandon, decision
 from rotor_core._attempts import Result, all_failed, answered, goes_on, patience, record
 from rotor_core._commands import (
     NOW,
@@ -51,6 +51,7 @@ from rotor_core._policy.next_step import alike
 from rotor_core._policy.patience import call_timeout
 from rotor_core._request import Request
 from rotor_core._settle import turned
+from rotor_core._work import Progress, Work
 
 PLENTY: Final = 0.5
 """The part of every limit that is to be left when a hedge has taken its share."""

@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from rotor_core._acquire import Work, abandon, kept
+from rotor_core._acquire import abandon, kept
 from rotor_core._attempts import next_seat
 from rotor_core._commands import Flow
 from rotor_core._ledger import NOTHING_USED
 from rotor_core._prepare import Options, prepare
+from rotor_core._work import Work
 from rotor_litellm.request import Attempt, Wanted, attempt_of, is_first, wanted
 from rotor_litellm.roster import Table
 from rotor_litellm.trail import CURRENT, Held, Trail, follow, here, lose

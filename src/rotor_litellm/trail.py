@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rotor_core._acquire import Progress, Work, abandon
+from rotor_core._acquire import abandon
 from rotor_core._adrive import adrive
 from rotor_core._commands import Flow
 from rotor_core._drive import drive
@@ -26,6 +26,7 @@ from rotor_core._engine import Engine
 from rotor_core._errors import StoreError
 from rotor_core._ledger import AS_RESERVED, NOTHING_USED, Reservation
 from rotor_core._model import Deployment
+from rotor_core._work import Progress, Work
 from rotor_litellm.request import Attempt, is_mapping
 
 logger: Final = logging.getLogger("rotor")
