@@ -7,12 +7,12 @@ proxy) the exchange is httpx's.
 from __future__ import annotations
 
 import asyncio
-import io
 import ssl
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
+from inspect import signature
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 
 from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
+from rotor_core.adapters.aiohttp_request import REQUEST, body_of
 from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.deadline import Deadline, Deadlines
 from rotor_core.adapters.http import (
@@ -47,10 +48,12 @@ _DNS_CACHE: Final = 60
 _MAX_FIELD: Final = 32 * 1024
 _MAX_FIELDS: Final = 1024
 """Bytes of a header, and how many of them: aiohttp's own 8 kB and 128 are less than some gateways send. Httpcore takes 100 kB in all."""
+_MAX_HEADERS: Final[dict[str, Any]] = (
+    {"max_headers": _MAX_FIELDS} if "max_headers" in signature(aiohttp.ClientSession).parameters else {}
+)
+"""Before 3.14 (3.13.4 and 3.13.5 aside) aiohttp has no such bound."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST)
 """The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
-_LARGE: Final = 2**20
-"""Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
 _SMALL: Final = 999_999
 """Bytes of a body that is within every limit, whatever its status."""
 _DIGITS: Final = len(str(_SMALL))
@@ -166,7 +169,7 @@ def _post(session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes) -> Aw
     url, headers = native
     return session.post(
         url,
-        data=body if len(body) < _LARGE else io.BytesIO(body),
+        data=body_of(body),
         headers=headers,
         allow_redirects=False,
         proxy=endpoint.proxy,
@@ -237,12 +240,13 @@ def _open_client() -> _Client:
     connector = _Connector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=_DNS_CACHE)
     session = aiohttp.ClientSession(
         connector=connector,
+        request_class=REQUEST,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,  # proxies were worked out with the endpoint; the environment is not asked again, nor any .netrc
         auto_decompress=False,
         max_line_size=_MAX_FIELD,
         max_field_size=_MAX_FIELD,
-        max_headers=_MAX_FIELDS,
+        **_MAX_HEADERS,
     )
     return _Client(session, Deadlines(asyncio.get_running_loop()))
 
