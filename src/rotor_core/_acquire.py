@@ -64,7 +64,8 @@ def acquire(work: Work, progress: Progress | None = None) -> Flow[Reservation]:
 
 def seat(work: Work, progress: Progress) -> Flow[Reservation]:
     """`acquire` as a part of a longer story, which sees to it that what is owed is given back (`kept`)."""
-    plan, last = work.plan, list[frozenset[str]]()
+    plan = work.plan
+    last: list[frozenset[str]] = []
     while True:
         forced = bool(last)
         ask, withheld = yield from _asking(work, progress, plan, last[0] if forced else None)

@@ -5,21 +5,21 @@ Every attempt is settled and written down, whatever its end; none is hidden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rotor_core import _events as events
 from rotor_core._acquire import SOON, decision, seat
-from rotor_core._commands import NOW, Emit, Flow, MayRetry, Retrial
+from rotor_core._commands import NOW, Emit, Fell, Flow, MayRetry, Retrial
 from rotor_core._demand import Demand
 from rotor_core._errors import AttemptsFailed, NoCandidates, ProviderError
-from rotor_core._health import NO_BAR, Guards
+from rotor_core._health import NO_BAR, Guards, Turn
 from rotor_core._ledger import Reservation
 from rotor_core._model import Deployment
 from rotor_core._outcome import Answer, Attempt, Outcome, Usage
 from rotor_core._policy.next_step import REACTIONS, alike, backoff_seconds, blame, may_go_on, shared, unfit_too
-from rotor_core._settle import settle
+from rotor_core._settle import accounted, ending_of, settle, turned
 from rotor_core._values import quick
 from rotor_core._work import Progress, Work
 
@@ -110,11 +110,15 @@ def record(
     # Where the caller's own hurry ended it, that is no reason to keep others away from there.
     hurried = work.deadline is not None and at >= work.deadline - SOON
     excused = hurried and error.failure.kind == "timeout" and error.request_sent
-    outcome = Outcome(None, error.failure, at - started, error.request_sent, error.headers, excused=excused)
-    yield Emit(events.Failed(at, work.id, work.pool, number, deployment.id, error.failure, at - started))
-    yield from settle(deployment, reservation, outcome, pool=work.pool, attempt=number, at=at)
+    failure, seconds = error.failure, at - started
+    outcome = Outcome(None, failure, seconds, error.request_sent, error.headers, excused=excused)
+    event = events.Failed(at, work.id, work.pool, number, deployment.id, failure, seconds)
+    turns: Sequence[Turn] = yield Fell(event, reservation.id, ending_of(outcome))
+    for turn in turns:
+        yield from turned(deployment, reservation, turn, work.pool, number)
+    yield from accounted(deployment, reservation, outcome, work.pool, number)
     progress.owed.pop(reservation.id, None)
-    progress.note(Attempt(number, deployment.id, started, at - started, error.failure))
+    progress.note(Attempt(number, deployment.id, started, seconds, failure))
     progress.errors.append(error)
 
 

@@ -106,6 +106,17 @@ class Finish(NamedTuple):
     at: float
 
 
+class Fell(NamedTuple):
+    """An attempt has failed: whoever listens is told (`Emit`), then health (`Finish`), both at the event's instant.
+
+    Every failed attempt says both, so it is one question. The answer is that of `Finish`.
+    """
+
+    event: Event
+    reservation_id: str
+    ending: Ending
+
+
 class MayRetry(NamedTuple):
     """Whether the engine's retry budget has room for one retry more; if so it is taken. The answer: a `Retrial`, or None.
 
@@ -220,8 +231,8 @@ class Emit(NamedTuple):
 
 
 Command = (
-    Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Barred | Begin | Flowing | Finish | MayRetry | Call | Start | Race
-    | CallOff | Glance | Open | Relay | Deliver | Sleep | Emit
+    Now | Draw | Reserve | Redeem | Dispatched | Settle | Rest | Barred | Begin | Flowing | Finish | Fell | MayRetry | Call | Start
+    | Race | CallOff | Glance | Open | Relay | Deliver | Sleep | Emit
 )  # fmt: skip
 
 

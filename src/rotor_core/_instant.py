@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 from rotor_core import _commands as c
-from rotor_core._health import NO_BAR, Bar, Guards
+from rotor_core._health import NO_BAR, Bar, Guards, Turn
 from rotor_core._ports import Ports
 
 
@@ -21,6 +21,11 @@ def _begin(command: c.Begin, ports: Ports) -> tuple[float, Guards | None]:
     if latest is not None and at > latest:
         return at, None
     return at, ports.health.begin(command.reservation, at, forced=command.forced, streamed=command.streamed)
+
+
+def _fell(command: c.Fell, ports: Ports) -> Sequence[Turn]:
+    ports.emit(command.event)
+    return ports.health.finish(command.reservation_id, command.ending, command.event.at)
 
 
 def _may_retry(command: c.MayRetry, ports: Ports) -> c.Retrial | None:
@@ -41,6 +46,7 @@ INSTANT: Final[Mapping[type, Callable[[Any, Ports], Any]]] = MappingProxyType(
         c.Begin: _begin,
         c.Flowing: lambda command, ports: ports.health.flowing(command.reservation_id),
         c.Finish: lambda command, ports: ports.health.finish(command.reservation_id, command.ending, command.at),
+        c.Fell: _fell,
         c.MayRetry: _may_retry,
         c.Glance: lambda command, ports: ports.store.glance(command.options),
         c.Emit: lambda command, ports: ports.emit(command.event),

@@ -24,14 +24,21 @@ def settle(
 
     `at`: when it ended; None: now.
     """
-    failure, usage = outcome.failure, outcome.usage
-    cost: float | None = None
     if at is None:
         at = yield NOW
         assert at is not None
     turns: Sequence[Turn] = yield Finish(reservation.id, ending_of(outcome), at)
     for turn in turns:
         yield from turned(deployment, reservation, turn, pool, attempt)
+    return (yield from accounted(deployment, reservation, outcome, pool, attempt))
+
+
+def accounted(
+    deployment: Deployment, reservation: Reservation, outcome: Outcome, pool: str, attempt: int
+) -> Flow[float | None]:
+    """`settle` without what is told to health."""
+    failure, usage = outcome.failure, outcome.usage
+    cost: float | None = None
     lessons: Sequence[Learnt]
     told, odd = told_by_headers(deployment.provider.name, outcome.headers) if outcome.headers else ((), ())
     if failure is not None:

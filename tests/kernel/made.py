@@ -110,7 +110,8 @@ class Script:
         try:
             command = next(flow)
             while True:
-                self.asked.append(command)
+                if not isinstance(command, c.Fell):  # which is asked as its parts
+                    self.asked.append(command)
                 try:
                     value = self.answer(command)
                 except BaseException as error:
@@ -121,6 +122,8 @@ class Script:
             return end.value
 
     def answer(self, command: Any) -> Any:
+        if isinstance(command, c.Fell):
+            return self._fallen(command)
         said = self.answers.get(type(command), _WELL.get(type(command)))
         if isinstance(said, list):
             said = said.pop(0)
@@ -149,6 +152,14 @@ class Script:
         if isinstance(command, c.Relay) and said is None:
             self.delivered += [command.observe(chunk) for chunk in command.opened.head]
             self.delivered += [command.observe(chunk) for chunk in command.opened.rest]
+        return said
+
+    def _fallen(self, command: c.Fell) -> Any:
+        """As the two questions that it stands for."""
+        said: Any = None
+        for part in (c.Emit(command.event), c.Finish(command.reservation_id, command.ending, command.event.at)):
+            self.asked.append(part)
+            said = self.answer(part)
         return said
 
     def _retrial(self, command: c.MayRetry, may: bool) -> c.Retrial | None:

@@ -11,10 +11,10 @@ from tests.kernel.made import answer, catalog, deployment, reservation
 from rotor_core import _commands as c
 from rotor_core._adrive import adrive, adrive_stream
 from rotor_core._drive import drive, drive_stream
-from rotor_core._events import Selected
-from rotor_core._health import NO_BAR, Bar
+from rotor_core._events import Failed, Selected
+from rotor_core._health import NO_BAR, Bar, Ending, Turn
 from rotor_core._ledger import NOTHING_USED, Plan, Ticket
-from rotor_core._outcome import Chunk
+from rotor_core._outcome import Chunk, Failure
 from rotor_core._ports import Ports
 from rotor_core._request import Request
 from rotor_core._state.retries import SHARE
@@ -173,6 +173,24 @@ def test_a_call_that_comes_too_late_to_begin_takes_no_place_and_earns_no_retries
     assert (at, none) == (100.0, None)
     assert guards is not None
     assert after - before == pytest.approx(SHARE)
+
+
+def test_of_a_failed_attempt_whoever_listens_is_told_and_then_health(run):
+    told: list[object] = []
+    event = Failed(101.5, "r", "main", 1, "a/m#1", Failure("server_error"), 1.5)
+    turn = Turn("health:a", "a/m#1", "closed", "open", 120.0, "server_error", "five in a row")
+
+    class Noting(Health):
+        def finish(self, reservation_id, ending, at):
+            told.append((reservation_id, ending, at))
+            return [turn]
+
+    def failing():
+        return (yield c.Fell(event, "r.1", Ending("server_error", 1.5)))
+
+    given = replace(ports(heard=told), health=Noting({}, Random(1)))
+    assert run(failing(), given) == [turn]
+    assert told == [event, ("r.1", Ending("server_error", 1.5), 101.5)]
 
 
 def test_a_retry_that_goes_by_no_plan_leaves_the_source_of_chance_alone(run):

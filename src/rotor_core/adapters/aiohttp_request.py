@@ -64,8 +64,8 @@ class AtOnce(aiohttp.ClientRequest):
     """Writes a `Small` body itself."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        body, protocol = self._body, conn.protocol
-        if not isinstance(body, Small) or self._continue is not None or self.chunked or protocol.writing_paused:
+        body = self._body
+        if not isinstance(body, Small) or not self._is_plain(len(body.whole)):
             return await super().send(conn)
         kept: Any = _Kept(conn)
         self._body = None  # there are only headers to write
@@ -73,21 +73,27 @@ class AtOnce(aiohttp.ClientRequest):
             response = await super().send(kept)
         finally:
             self._body = body
-        transport = protocol.transport
+        transport = conn.protocol.transport
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
         transport.write(b"".join((*kept.written, body.whole)))
         return response
 
+    def _is_plain(self, length: int) -> bool:
+        """Whether nothing is to be done about the body but to write it. A length that the caller told may be another."""
+        told = self.headers.get("Content-Length")
+        return told == str(length) and self._continue is None and not self._traces
 
-def suits(version: str, python: tuple[int, ...]) -> bool:
+
+def suits(version: tuple[int, ...], python: tuple[int, ...]) -> bool:
     """Whether `AtOnce` is of use, and known to fit."""
     first, beyond = TRIED
-    parts = tuple(int(part) for part in version.split(".")[:3] if part.isdecimal())
-    return python < (3, 12) and first <= parts < beyond
+    return python < (3, 12) and first <= version < beyond
 
 
-_SUITS: Final = suits(aiohttp.__version__, sys.version_info[:2])
+VERSION: Final = tuple(int(part) for part in aiohttp.__version__.split(".")[:3] if part.isdecimal())
+"""Of aiohttp, as far as it is told in figures: (3, 14, 5)."""
+_SUITS: Final = suits(VERSION, sys.version_info[:2])
 REQUEST: Final[type[aiohttp.ClientRequest]] = AtOnce if _SUITS else aiohttp.ClientRequest
 """For a session whose bodies `body_of` makes."""
 

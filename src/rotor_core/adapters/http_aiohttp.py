@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from inspect import signature
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -21,7 +20,7 @@ from multidict import CIMultiDict
 
 from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
-from rotor_core.adapters.aiohttp_request import REQUEST, body_of
+from rotor_core.adapters.aiohttp_request import REQUEST, VERSION, body_of
 from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.deadline import Deadline, Deadlines
 from rotor_core.adapters.http import (
@@ -48,10 +47,8 @@ _DNS_CACHE: Final = 60
 _MAX_FIELD: Final = 32 * 1024
 _MAX_FIELDS: Final = 1024
 """Bytes of a header, and how many of them: aiohttp's own 8 kB and 128 are less than some gateways send. Httpcore takes 100 kB in all."""
-_MAX_HEADERS: Final[dict[str, Any]] = (
-    {"max_headers": _MAX_FIELDS} if "max_headers" in signature(aiohttp.ClientSession).parameters else {}
-)
-"""Before 3.14 (3.13.4 and 3.13.5 aside) aiohttp has no such bound."""
+_MAX_HEADERS: Final[dict[str, Any]] = {"max_headers": _MAX_FIELDS} if VERSION >= (3, 13, 4) else {}
+"""Before 3.13.4 aiohttp has no such bound."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST)
 """The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
 _SMALL: Final = 999_999

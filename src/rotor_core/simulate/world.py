@@ -88,7 +88,7 @@ class World:
             c.Open: self._open,
             c.Relay: self._relay,
         }
-        store_, ports = self.store, replace(self.engine.ports, random=self._random)
+        store_, ports = self.store, replace(self.engine.ports, random=self._random, emit=_to_nobody)
         self._instant: dict[type, Callable[[Any], object]] = {
             **{kind: partial(_at_once, answer, ports) for kind, answer in INSTANT.items()},
             c.Reserve: lambda command: store_.reserve(command.ask),
@@ -200,6 +200,8 @@ class World:
             case c.Emit(event):
                 self._tell(running, event)
                 return None
+            case c.Fell(event):
+                self._tell(running, event)
             case c.Deliver(chunk):
                 running.given.append(chunk.text)
                 return None
@@ -343,6 +345,10 @@ class World:
             heard()
 
         self._at(self.at, first, timer)
+
+
+def _to_nobody(event: Event) -> None:
+    """What happens is told by the world, which knows to whose request it does."""
 
 
 def _at_once(answer: Callable[[Any, Ports], object], ports: Ports, command: c.Command) -> object:
