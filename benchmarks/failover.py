@@ -178,7 +178,7 @@ def bare_ways(first: str) -> tuple[list[Way], Callable[[], Awaitable[None]]]:
     import aiohttp
     import httpx
 
-    from rotor_core.adapters.aiohttp_request import REQUEST, body_of
+    from rotor_core.adapters.aiohttp_request import REQUEST
 
     url = f"{first}/chat/completions"
     session, aclient, client = aiohttp.ClientSession(), httpx.AsyncClient(), httpx.Client()
@@ -202,7 +202,7 @@ def bare_ways(first: str) -> tuple[list[Way], Callable[[], Awaitable[None]]]:
             return await answer.read()
 
     async def at_once(text: str) -> bytes:
-        async with quick.post(url, data=body_of(bodies[text]), headers=headers("sk-bare-at-once")) as answer:
+        async with quick.post(url, data=bodies[text], headers=headers("sk-bare-at-once")) as answer:
             return await answer.read()
 
     async def by_httpx(text: str) -> bytes:

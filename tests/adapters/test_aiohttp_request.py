@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
@@ -10,8 +11,8 @@ import aiohttp
 import pytest
 from tests.adapters.conftest import HELLO, Caller, Scripted, answer_bytes, ask, deployment
 
-from rotor_core.adapters import aiohttp_request, http_aiohttp
-from rotor_core.adapters.aiohttp_request import LARGE, REQUEST, SMALL, VERSION, AtOnce, Small, body_of, suits
+from rotor_core.adapters import http_aiohttp
+from rotor_core.adapters.aiohttp_request import REQUEST, SMALL, VERSION, AtOnce, suits
 
 pytestmark = pytest.mark.skipif(
     not suits(VERSION, (3, 11)), reason="another version of aiohttp than this was tried with"
@@ -93,9 +94,9 @@ def counted(begun: list[object]) -> Iterator[None]:
 async def test_a_small_body_is_written_without_a_task():
     begun: list[object] = []
     async with Echo() as echo, session() as ours:
-        await posted(ours, echo.url, Small(b"to connect first"))
+        await posted(ours, echo.url, b"to connect first")
         with counted(begun):
-            await posted(ours, echo.url, Small(b"x" * SMALL))
+            await posted(ours, echo.url, b"x" * SMALL)
     assert begun == []
 
 
@@ -103,46 +104,54 @@ async def test_a_small_body_is_written_without_a_task():
 async def test_a_small_body_arrives_whole_and_its_length_is_told(length: int):
     body = bytes(i % 251 for i in range(length))
     async with Echo() as echo, session() as ours:
-        assert await posted(ours, echo.url, Small(body)) == body
+        assert await posted(ours, echo.url, body) == body
     (head,) = echo.heads
     assert f"content-length: {length}\r\n" in head
     assert "transfer-encoding" not in head
 
 
-@pytest.mark.parametrize("length", [SMALL + 1, LARGE - 1, LARGE, 3 * LARGE])
+@pytest.mark.parametrize("length", [SMALL + 1, 2**20 - 1, 3 * 2**20])
 async def test_a_larger_body_goes_aiohttps_own_way_and_arrives_whole(length: int):
-    body = body_of(b"x" * length)
-    assert not isinstance(body, Small)
-    assert isinstance(body, io.BytesIO) is (length >= LARGE)
+    begun: list[object] = []
+    body = b"x" * length
     async with Echo() as echo, session() as ours:
-        assert len(await posted(ours, echo.url, body)) == length
+        await posted(ours, echo.url, b"to connect first")
+        with counted(begun):
+            assert len(await posted(ours, echo.url, body if length < 2**20 else io.BytesIO(body))) == length
+    assert sys.version_info >= (3, 12) or len(begun) == 1
+
+
+async def test_what_is_read_from_a_file_goes_aiohttps_own_way():
+    async with Echo() as echo, session() as ours:
+        assert await posted(ours, echo.url, io.BytesIO(b"from a file")) == b"from a file"
+        assert await posted(ours, echo.url, "a text") == b"a text"
 
 
 async def test_requests_one_after_another_share_a_connection():
     async with Echo() as echo, session() as ours:
         for body in (b"first", b"x" * SMALL, b"", b"last"):
-            assert await posted(ours, echo.url, Small(body)) == body
+            assert await posted(ours, echo.url, body) == body
     assert echo.connections == 1
 
 
 async def test_who_waits_for_leave_to_send_its_body_goes_aiohttps_own_way():
     async with Echo() as echo, session() as ours, asyncio.timeout(5):
-        assert await posted(ours, echo.url, Small(b"after you"), Expect="100-continue") == b"after you"
+        assert await posted(ours, echo.url, b"after you", Expect="100-continue") == b"after you"
 
 
 async def test_headers_are_those_that_aiohttp_would_send():
     async with Echo() as echo, session() as ours, aiohttp.ClientSession() as usual:
-        await posted(ours, echo.url, Small(b"{}"), Authorization="Bearer x", **{"Content-Type": "application/json"})
+        await posted(ours, echo.url, b"{}", Authorization="Bearer x", **{"Content-Type": "application/json"})
         await posted(usual, echo.url, b"{}", Authorization="Bearer x", **{"Content-Type": "application/json"})
     assert echo.heads[0] == echo.heads[1]
 
 
 async def test_a_length_that_the_caller_told_is_kept_to_as_aiohttp_does():
     async with Echo() as echo, session() as ours:
-        assert await posted(ours, echo.url, Small(b"{}\nGET / HTTP/1.1"), **{"Content-Length": "2"}) == b"{}"
-        assert await posted(ours, echo.url, Small(b"next")) == b"next"
+        assert await posted(ours, echo.url, b"{}\nGET / HTTP/1.1", **{"Content-Length": "2"}) == b"{}"
+        assert await posted(ours, echo.url, b"next") == b"next"
         with pytest.raises(ValueError, match="Content-Length"):
-            await posted(ours, echo.url, Small(b"{}"), **{"Content-Length": "many"})
+            await posted(ours, echo.url, b"{}", **{"Content-Length": "many"})
 
 
 async def test_a_body_in_chunks_goes_aiohttps_own_way():
@@ -153,7 +162,7 @@ async def test_a_body_in_chunks_goes_aiohttps_own_way():
         received.set_result(await reader.readuntil(b"0\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
-    async with serving(talk) as url, session() as ours, ours.post(url, data=Small(b"hello"), chunked=True):
+    async with serving(talk) as url, session() as ours, ours.post(url, data=b"hello", chunked=True):
         assert await received == b"5\r\nhello\r\n0\r\n\r\n"
 
 
@@ -166,7 +175,7 @@ async def test_who_is_told_of_each_piece_is_told():
 
     trace.on_request_chunk_sent.append(note)
     async with Echo() as echo, aiohttp.ClientSession(request_class=AtOnce, trace_configs=[trace]) as ours:
-        await posted(ours, echo.url, Small(b"hello"))
+        await posted(ours, echo.url, b"hello")
     assert told == [b"hello"]
 
 
@@ -196,7 +205,7 @@ class Watching(aiohttp.TCPConnector):
 async def test_headers_and_body_are_written_as_one():
     connector = Watching()
     async with Echo() as echo, aiohttp.ClientSession(request_class=AtOnce, connector=connector) as ours:
-        await posted(ours, echo.url, Small(b"hello"))
+        await posted(ours, echo.url, b"hello")
     (written,) = connector.written
     assert written.endswith(b"\r\n\r\nhello")
 
@@ -205,7 +214,7 @@ async def test_a_connection_that_is_closing_is_not_written_to_and_not_kept():
     connector = Watching(closing=True)
     async with Echo() as echo, aiohttp.ClientSession(request_class=AtOnce, connector=connector) as ours:
         with pytest.raises(aiohttp.ClientConnectionError, match="closing"):
-            await posted(ours, echo.url, Small(b"too late"))
+            await posted(ours, echo.url, b"too late")
         assert not connector._acquired
         assert not any(connector._conns.values())
     assert connector.written == []
@@ -223,7 +232,7 @@ async def test_what_aiohttp_sends_once_more_over_another_connection_has_its_body
 
     async with serving(talk) as url, session() as ours, asyncio.timeout(5):
         for body in (b"first", b"again"):
-            async with ours.put(url, data=Small(body)) as answer:
+            async with ours.put(url, data=body) as answer:
                 assert answer.status == 200
     assert bodies == [b"first", b"again", b"again"]
 
@@ -260,9 +269,7 @@ def test_it_is_used_where_it_is_of_use_and_known_to_fit(version: tuple[int, ...]
 
 
 async def test_where_it_does_not_fit_calls_go_aiohttps_own_way(server: Scripted, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(aiohttp_request, "_SUITS", False)
     monkeypatch.setattr(http_aiohttp, "REQUEST", aiohttp.ClientRequest)
-    assert isinstance(body_of(b"{}"), bytes)
     server.script = [answer_bytes(HELLO)]
     caller = Caller("aiohttp")
     await caller.call(deployment(server.base_url), ask("hello"))

@@ -12,7 +12,6 @@ unusual, and any version of aiohttp that this was not tried with, goes aiohttp's
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,16 +22,6 @@ TRIED: Final = ((3, 12, 2), (3, 15))
 """Versions of aiohttp that this is known to fit: from the first on, before the second."""
 SMALL: Final = 48 * 1024
 """Bytes. With its headers a body stays below the 64 kB that asyncio and aiohttp take before they let a writer wait."""
-LARGE: Final = 2**20
-"""Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
-
-
-class Small(aiohttp.BytesPayload):
-    """A body that a connection takes whole."""
-
-    def __init__(self, whole: bytes) -> None:
-        super().__init__(whole)
-        self.whole = whole
 
 
 class _Kept:
@@ -61,11 +50,11 @@ class _Kept:
 
 
 class AtOnce(aiohttp.ClientRequest):
-    """Writes a `Small` body itself."""
+    """Writes a small body itself."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         body = self._body
-        if not isinstance(body, Small) or not self._is_plain(len(body.whole)):
+        if type(body) is not aiohttp.BytesPayload or not self._is_plain(body.size):
             return await super().send(conn)
         kept: Any = _Kept(conn)
         self._body = None  # there are only headers to write
@@ -73,16 +62,17 @@ class AtOnce(aiohttp.ClientRequest):
             response = await super().send(kept)
         finally:
             self._body = body
-        transport = conn.protocol.transport
+        transport, whole = conn.protocol.transport, await body.as_bytes()
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
-        transport.write(b"".join((*kept.written, body.whole)))
+        transport.write(b"".join((*kept.written, whole)))
         return response
 
-    def _is_plain(self, length: int) -> bool:
-        """Whether nothing is to be done about the body but to write it. A length that the caller told may be another."""
-        told = self.headers.get("Content-Length")
-        return told == str(length) and self._continue is None and not self._traces
+    def _is_plain(self, size: int | None) -> bool:
+        """Whether nothing is to be done about a body but to write it, and that at once. The caller may have told another length."""
+        if size is None or size > SMALL or self.headers.get("Content-Length") != str(size):
+            return False
+        return self._continue is None and not self._traces
 
 
 def suits(version: tuple[int, ...], python: tuple[int, ...]) -> bool:
@@ -93,13 +83,5 @@ def suits(version: tuple[int, ...], python: tuple[int, ...]) -> bool:
 
 VERSION: Final = tuple(int(part) for part in aiohttp.__version__.split(".")[:3] if part.isdecimal())
 """Of aiohttp, as far as it is told in figures: (3, 14, 5)."""
-_SUITS: Final = suits(VERSION, sys.version_info[:2])
-REQUEST: Final[type[aiohttp.ClientRequest]] = AtOnce if _SUITS else aiohttp.ClientRequest
-"""For a session whose bodies `body_of` makes."""
-
-
-def body_of(content: bytes) -> bytes | io.BytesIO | Small:
-    """A request's body as it is to be given to a session."""
-    if len(content) <= SMALL and _SUITS:
-        return Small(content)
-    return content if len(content) < LARGE else io.BytesIO(content)
+REQUEST: Final[type[aiohttp.ClientRequest]] = AtOnce if suits(VERSION, sys.version_info[:2]) else aiohttp.ClientRequest
+"""For a session that is given bodies as bytes."""

@@ -7,6 +7,7 @@ proxy) the exchange is httpx's.
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from multidict import CIMultiDict
 
 from rotor_core._health import Timeouts
 from rotor_core._outcome import FailureKind
-from rotor_core.adapters.aiohttp_request import REQUEST, VERSION, body_of
+from rotor_core.adapters.aiohttp_request import REQUEST, VERSION
 from rotor_core.adapters.base import dispatching
 from rotor_core.adapters.deadline import Deadline, Deadlines
 from rotor_core.adapters.http import (
@@ -51,6 +52,8 @@ _MAX_HEADERS: Final[dict[str, Any]] = {"max_headers": _MAX_FIELDS} if VERSION >=
 """Before 3.13.4 aiohttp has no such bound."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=CONNECT, ceil_threshold=LONGEST)
 """The library rounds longer timeouts up to whole seconds; what is not connecting is cut off from outside."""
+_LARGE: Final = 2**20
+"""Bytes from which aiohttp wants a body as a file, so that writing it does not hold up the loop."""
 _SMALL: Final = 999_999
 """Bytes of a body that is within every limit, whatever its status."""
 _DIGITS: Final = len(str(_SMALL))
@@ -166,7 +169,7 @@ def _post(session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes) -> Aw
     url, headers = native
     return session.post(
         url,
-        data=body_of(body),
+        data=body if len(body) < _LARGE else io.BytesIO(body),
         headers=headers,
         allow_redirects=False,
         proxy=endpoint.proxy,
