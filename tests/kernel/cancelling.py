@@ -16,6 +16,7 @@ import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -359,10 +360,17 @@ async def at_random(rotor: Rotor, calls: int, at_once: int, seed: int) -> int:
     return ended.count(False)
 
 
+AGAIN = 0.001
+"""Seconds after which a signal that came at a bad moment comes again."""
+TRACING = tuple(str(Path("coverage", name)) for name in ("collector.py", "control.py"))
+"""The ends of the files in which coverage's tracer asks whether to trace, and holds its lock."""
+
+
 class interrupted_after:  # noqa: N801  used as a function is
     """`with` it: Ctrl-C in the main thread after so many seconds, unless the block has ended by then; it ends the block.
 
-    A signal that comes in here, before the block has begun or when it has ended, is none.
+    A signal that comes in here, before the block has begun or when it has ended, is none. One that comes while coverage's
+    tracer is at work comes again a moment later: ended there, the tracer would keep its lock, and everybody else wait for it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -383,17 +391,26 @@ class interrupted_after:  # noqa: N801  used as a function is
         return kind is not None and issubclass(kind, KeyboardInterrupt)
 
     def _strike(self) -> None:
-        with self._lock:
-            if not self._over:
-                assert self._main is not None
-                signal.pthread_kill(self._main, signal.SIGUSR1)
+        while not self._over:
+            with self._lock:
+                if not self._over:
+                    assert self._main is not None
+                    signal.pthread_kill(self._main, signal.SIGUSR1)
+            time.sleep(AGAIN)
 
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
+        if self._over:
+            return
+        tracing = False
         while frame is not None:
             if frame.f_code in (interrupted_after.__enter__.__code__, interrupted_after.__exit__.__code__):
+                self._over = True
                 return
+            tracing = tracing or frame.f_code.co_filename.endswith(TRACING)
             frame = frame.f_back
-        raise KeyboardInterrupt
+        if not tracing:
+            self._over = True
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -7,8 +7,10 @@ is closed, collected, or its lease is over; one whose event loop has ended witho
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -161,6 +163,23 @@ def test_ctrl_c_while_a_call_waits_leaves_nothing(house: House, pool: str, strea
         assert {k: v for k, v in house.left(rotor).items() if k != "connections"} == {}
         rotor.reset()
     rotor.close()
+
+
+def test_ctrl_c_is_pressed_when_coverages_tracer_has_let_go_of_its_lock():
+    tracer: dict[str, Any] = {}
+    code = "def work(busy):\n    while busy(): pass\n    return True"
+    exec(compile(code, str(Path("site-packages", "coverage", "collector.py")), "exec"), tracer)
+    end = time.monotonic() + 0.06
+    whole, pressed = False, True
+
+    with interrupted_after(0.02):
+        whole = tracer["work"](lambda: time.monotonic() < end)
+        while time.monotonic() < end + 10:
+            pass
+        pressed = False
+
+    assert whole
+    assert pressed
 
 
 # --- at every command, without HTTP
