@@ -396,7 +396,7 @@ class interrupted_after:  # noqa: N801  used as a function is
                 if not self._over:
                     assert self._main is not None
                     signal.pthread_kill(self._main, signal.SIGUSR1)
-            time.sleep(AGAIN)
+            self._timer.finished.wait(AGAIN)  # at once where the block has ended
 
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
         if self._over:
